@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+/**
+ * @file
+ * Unaligned loads and stores in a named byte order. Reading through these is the only way the tree
+ * touches bytes it did not lay out itself. Cost: one instruction, or two where the order differs.
+ */
+
+#include <endian.h>
+#include <string.h>
+
+#include "mr_cc.h"
+
+#define MR_BYTES_DEFINE(bits, order, to_host, from_host)                                           \
+	static mr_always_inline uint##bits##_t mr_load_##order##bits(const void *p)                \
+	{                                                                                          \
+		uint##bits##_t v;                                                                  \
+		memcpy(&v, p, sizeof(v));                                                          \
+		return to_host(v);                                                                 \
+	}                                                                                          \
+	static mr_always_inline void mr_store_##order##bits(void *p, uint##bits##_t v)             \
+	{                                                                                          \
+		v = from_host(v);                                                                  \
+		memcpy(p, &v, sizeof(v));                                                          \
+	}
+
+MR_BYTES_DEFINE(16, le, le16toh, htole16)
+MR_BYTES_DEFINE(32, le, le32toh, htole32)
+MR_BYTES_DEFINE(64, le, le64toh, htole64)
+MR_BYTES_DEFINE(16, be, be16toh, htobe16)
+MR_BYTES_DEFINE(32, be, be32toh, htobe32)
+MR_BYTES_DEFINE(64, be, be64toh, htobe64)
+
+#undef MR_BYTES_DEFINE
