@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+/**
+ * @file
+ * The store: RocksDB behind one contract. Nothing else in the tree knows RocksDB.
+ *
+ * Column family feature_live holds the newest row of each key, feature_metadata the registry and
+ * what must survive a restart. A live key is set (2 bytes, big-endian), version (2 bytes, big-
+ * endian), entity key; a live value is struct mr_store_head followed by the row. A delete is kept
+ * as a tombstone row, so that an older event that arrives later cannot resurrect the key.
+ *
+ * Threads: the store may be used by any number of threads; a reader object belongs to one thread.
+ * Reads and commits block: I/O lcores and control threads only, never an RX lcore. Libraries below
+ * may allocate here: RocksDB does.
+ */
+
+#include <stdbool.h>
+
+#include "mr_cc.h"
+#include "mr_err.h"
+#include "mr_hash.h"
+
+struct mr_store;
+struct mr_store_reader;
+
+#define MR_STORE_KEY_MAX_BYTES (4 + 255)
+
+/** Sizes and choices; zero means the default in parentheses. */
+struct mr_store_params {
+	const char *path;             //!< directory; made if missing
+	uint64_t block_cache_bytes;   //!< (256 MiB)
+	uint64_t memtable_bytes;      //!< per memtable of feature_live (64 MiB)
+	uint32_t background_threads;  //!< flushes and compactions (2)
+	uint32_t block_bytes;         //!< uncompressed block (16 KiB)
+	uint32_t blob_min_bytes;      //!< rows from this size on live in blob files (4 KiB)
+	const char *compression;      //!< none | lz4 | zstd (zstd)
+	int numa_node;                //!< node to bind RocksDB's threads and block cache to; -1: none
+	bool read_only;
+};
+
+/** In front of every live row. Little-endian. */
+struct mr_store_head {
+	uint64_t event_time_us; // 0
+	uint32_t layout;        // 8: mr_schema.layout of the row
+	uint8_t format;         // 12: 1
+	uint8_t flags;          // 13: MR_STORE_DELETED
+	uint16_t zero;          // 14
+};
+static_assert(sizeof(struct mr_store_head) == 16, "on-disk layout");
+#define MR_STORE_FORMAT 1u
+#define MR_STORE_DELETED 1u
+
+/**
+ * Opens the store, creating directory and column families as needed.
+ * @return the store, or NULL with errno and a message for the operator: EBUSY: another process
+ *   holds the directory (which one, where known); EACCES, ENOSPC, EIO; EUCLEAN: corrupted.
+ */
+struct mr_store *mr_store_open(const struct mr_store_params *params, struct mr_err *err);
+
+/** Flushes what is not on disk, closes. NULL is allowed. @return 0 or -EIO with a message. */
+int mr_store_close(struct mr_store *store, struct mr_err *err);
+
+// ---- reads ---------------------------------------------------------------------------------------
+
+/** One row wanted. In: space, key. Out: the rest. */
+struct mr_store_get {
+	mr_space_t space;
+	const void *key;
+	uint8_t key_bytes;
+	int8_t result;           //!< 0: found; -ENOENT; -EIO; -EUCLEAN: value is not a row
+	bool deleted;            //!< found, but a tombstone: row is empty
+	uint64_t event_time_us;
+	uint32_t layout;
+	const uint8_t *row;      //!< pinned until mr_store_release()
+	uint32_t row_bytes;
+};
+
+/** A reader's scratch and pins, for bursts of up to @p burst_max keys. @return NULL and errno. */
+struct mr_store_reader *mr_store_reader_create(struct mr_store *store, unsigned burst_max);
+void mr_store_reader_free(struct mr_store_reader *reader);
+
+/**
+ * Reads a burst: sorted, equal keys read once, one batched multi-get.
+ * @return 0; the outcome of each is in its result.
+ */
+int mr_store_read(struct mr_store_reader *reader, struct mr_store_get *gets, unsigned n);
+
+/** Lets go of what the last read pinned. Row pointers die here. */
+void mr_store_release(struct mr_store_reader *reader);
+
+/** Text of the last -EIO or -EUCLEAN of this reader, "" if none. */
+const char *mr_store_reader_error(const struct mr_store_reader *reader);
+
+// ---- writes --------------------------------------------------------------------------------------
+
+struct mr_store_put {
+	mr_space_t space;
+	const void *key;
+	uint8_t key_bytes;
+	bool deleted; //!< writes a tombstone
+	uint64_t event_time_us;
+	uint32_t layout;
+	const void *row;
+	uint32_t row_bytes;
+};
+
+/**
+ * Commits a burst atomically, in order (the last put of a key wins; deciding which event is newer
+ * is the caller's).
+ * @param sync
+ *   true: returns after the WAL reached stable storage.
+ * @return 0; -EIO, -ENOSPC with a message. After a failed sync the store refuses every further
+ *   commit with -EROFS: the kernel may have dropped the pages, so trying again would lie.
+ */
+int mr_store_commit(struct mr_store *store, const struct mr_store_put *puts, unsigned n, bool sync,
+	struct mr_err *err);
+
+// ---- metadata ------------------------------------------------------------------------------------
+
+/** Writes (synced) or with value NULL deletes a metadata entry. @return 0 or -errno. */
+int mr_store_meta_put(struct mr_store *store, const char *key, const void *value,
+	size_t value_bytes, struct mr_err *err);
+
+/** @return malloc'ed value with its length, zero-terminated; NULL and errno ENOENT or EIO. */
+void *mr_store_meta_get(struct mr_store *store, const char *key, size_t *ret_bytes);
+
+// ---- scans ---------------------------------------------------------------------------------------
+
+struct mr_store_scan;
+
+/** A live row as a scan sees it; valid until the next step. */
+struct mr_store_item {
+	mr_space_t space;
+	const uint8_t *key;
+	uint8_t key_bytes;
+	bool deleted;
+	uint64_t event_time_us;
+	uint32_t layout;
+	const uint8_t *row;
+	uint32_t row_bytes;
+};
+
+/**
+ * Starts a scan of all live rows of a consistent snapshot, or of one space.
+ * @param space
+ *   0: all. @return the scan, or NULL and errno.
+ */
+struct mr_store_scan *mr_store_scan_begin(struct mr_store *store, mr_space_t space);
+
+/** @return 1: an item; 0: the end; -EIO with a message. */
+int mr_store_scan_next(struct mr_store_scan *scan, struct mr_store_item *ret_item,
+	struct mr_err *err);
+void mr_store_scan_end(struct mr_store_scan *scan);
+
+// ---- figures and upkeep --------------------------------------------------------------------------
+
+/** Newest sequence number; equal numbers mean equal content. */
+uint64_t mr_store_sequence(struct mr_store *store);
+
+/** RocksDB's estimate of live keys. */
+uint64_t mr_store_estimated_keys(struct mr_store *store);
+
+/** Deletes a space by range; compaction reclaims it. @return 0 or -errno. */
+int mr_store_drop_space(struct mr_store *store, mr_space_t space, struct mr_err *err);
+
+int mr_store_flush(struct mr_store *store, struct mr_err *err);
+int mr_store_compact(struct mr_store *store, struct mr_err *err);
+
+struct mr_store_stats {
+	uint64_t sequence, estimated_keys;
+	uint64_t sst_bytes, blob_bytes, memtable_bytes, block_cache_bytes, wal_bytes;
+	uint64_t pending_compaction_bytes, running_compactions, running_flushes;
+	uint64_t write_stopped, delayed_write_bytes_per_s;
+	uint64_t levels_files[7];
+	uint64_t reads, keys_read, commits, rows_written, syncs, errors;
+};
+void mr_store_stats(struct mr_store *store, struct mr_store_stats *ret_stats);
