@@ -19,9 +19,9 @@
  * Cost: one cache line a key; with prefetch about one random memory read.
  */
 
-#include <stdbool.h>
-
 #include "mr_cc.h"
+
+#include <stdbool.h>
 
 #define MR_BLOOM_BURST 64 //!< most keys in one bulk call
 
@@ -30,7 +30,7 @@ struct mr_bloom;
 /** What the filter is for. */
 struct mr_bloom_params {
 	uint64_t capacity_keys; //!< keys at which the rate below holds; at least 1
-	double fpr;             //!< wanted false-positive rate, 1e-6 to 0.5
+	double fpr;		//!< wanted false-positive rate, 1e-6 to 0.5
 };
 
 /** How tests are computed; all kinds give equal answers (a test proves it). */
@@ -47,11 +47,11 @@ struct mr_bloom_stats {
 	uint64_t blocks;
 	uint64_t memory_bytes;
 	uint64_t capacity_keys;
-	uint64_t added_keys;  //!< adds, repeated keys counted each time
+	uint64_t added_keys; //!< adds, repeated keys counted each time
 	uint64_t bits_set;
-	double bits_per_key;  //!< memory over capacity
-	double fpr_formula;   //!< expected for added_keys, by the Poisson block-load sum
-	double fpr_load;      //!< expected from the bits that are set, block by block
+	double bits_per_key; //!< memory over capacity
+	double fpr_formula;  //!< expected for added_keys, by the Poisson block-load sum
+	double fpr_load;     //!< expected from the bits that are set, block by block
 };
 
 /**
@@ -67,11 +67,16 @@ struct mr_bloom *mr_bloom_init(void *mem, size_t mem_bytes, const struct mr_bloo
 
 /**
  * Takes over bytes that were saved from a filter (mr_bloom_bytes()).
- * @return the filter, or NULL with errno EINVAL when the header or its checksum does not hold.
+ * The blocks are checked as well as the header (a lost bit would be a false negative), which reads
+ * all of the memory once.
+ * @return the filter, or NULL with errno EINVAL when either does not hold.
  */
 struct mr_bloom *mr_bloom_open(void *mem, size_t mem_bytes);
 
-/** The bytes to save; calls for no concurrent add. Seals the header's checksum. */
+/**
+ * The bytes to save; calls for no concurrent add. Seals the checksums, O(memory); a later add
+ * breaks the seal, so that the bytes have to be asked for again before they can be opened.
+ */
 const void *mr_bloom_bytes(struct mr_bloom *bloom, size_t *ret_bytes);
 
 /** Best kind for this CPU, chosen once at init; tests may force another. @return 0 or -ENOTSUP. */
@@ -91,7 +96,11 @@ uint64_t mr_bloom_test_bulk(const struct mr_bloom *bloom, const uint64_t *hashes
 /** One key; a wrapper of the bulk call. */
 bool mr_bloom_test(const struct mr_bloom *bloom, uint64_t hash);
 
-/** Adds keys with atomic ORs; safe against tests and other adds. */
+/**
+ * Adds at most MR_BLOOM_BURST keys with atomic ORs; safe against tests and other adds. Prefetches
+ * by itself. Ends with a release of the count of added keys; who learns of the keys by another way
+ * needs the release and acquire of that way.
+ */
 void mr_bloom_add_bulk(struct mr_bloom *bloom, const uint64_t *hashes, unsigned n);
 void mr_bloom_add(struct mr_bloom *bloom, uint64_t hash);
 
