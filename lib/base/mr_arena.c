@@ -23,7 +23,7 @@ void *mr_arena_alloc(struct mr_arena *arena, size_t bytes, size_t align)
 
 char *mr_arena_strdup(struct mr_arena *arena, const char *text, size_t len)
 {
-	char *copy = mr_arena_alloc(arena, len + 1, 1);
+	char *copy = len < SIZE_MAX ? mr_arena_alloc(arena, len + 1, 1) : NULL;
 
 	if (copy != NULL)
 		memcpy(copy, text, len);

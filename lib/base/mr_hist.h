@@ -59,7 +59,10 @@ uint64_t mr_hist_cell_value(unsigned cell);
 /** Adds all of @p from to @p into; @p into has no other writer. */
 void mr_hist_merge(struct mr_hist *into, const struct mr_hist *from);
 
-/** Makes @p into (later) hold what was recorded since @p earlier was copied. */
+/**
+ * Makes @p into (later) hold what was recorded since @p earlier was copied. Its max stays what it
+ * was: of all that was ever recorded.
+ */
 void mr_hist_subtract(struct mr_hist *into, const struct mr_hist *earlier);
 
 /** Number of records. O(cells). */

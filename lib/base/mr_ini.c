@@ -118,10 +118,11 @@ int mr_ini_fail(const struct mr_ini_item *item, struct mr_err *err, int errnum, 
 	va_start(args, fmt);
 	ret = mr_vfail(err, errnum, fmt, args);
 	va_end(args);
+	// Cut to lengths that leave room for the message: a prefix that does not fit is dropped.
 	if (item->key == NULL)
-		mr_err_prefix(err, "%s:%u: [%s]: ", item->file, item->line, item->section);
+		mr_err_prefix(err, "%s:%u: [%.60s]: ", item->file, item->line, item->section);
 	else
-		mr_err_prefix(err, "%s:%u: [%s] %s = %.200s: ", item->file, item->line,
+		mr_err_prefix(err, "%s:%u: [%.60s] %.60s = %.200s: ", item->file, item->line,
 			item->section, item->key, item->value);
 	return ret;
 }

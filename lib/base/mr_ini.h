@@ -44,6 +44,9 @@ typedef int (*mr_ini_fn)(const struct mr_ini_item *item, void *arg, struct mr_er
 int mr_ini_read(const char *file, const char *text, size_t text_bytes, mr_ini_fn fn, void *arg,
 	struct mr_err *err);
 
-/** Message of the usual form: "FILE:LINE: [SECTION] KEY = VALUE: ..." @return -errnum. */
+/**
+ * Message of the usual form: "FILE:LINE: [SECTION] KEY = VALUE: ...", the section and the key cut to
+ * 60 characters and the value to 200. @return -errnum.
+ */
 int mr_ini_fail(const struct mr_ini_item *item, struct mr_err *err, int errnum, const char *fmt,
 	...) mr_printf(4, 5);

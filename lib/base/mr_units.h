@@ -34,5 +34,5 @@ int mr_parse_duration_us(const char *text, uint64_t *ret_us);
 /** Parses a decimal u64 that fills the whole text. @return 0, -EINVAL or -ERANGE. */
 int mr_parse_u64(const char *text, uint64_t *ret_value);
 
-/** Writes a duration as the largest unit that divides it ("7d", "1500ms"). @return text. */
+/** Writes a duration as the largest unit that divides it ("2d", "1w", "1500ms"). @return text. */
 const char *mr_format_duration_us(uint64_t us, char *text, unsigned text_bytes);
