@@ -13,6 +13,8 @@
 	/* Ethernet */                                                                             \
 	X(eth_short, "frame shorter than its headers")                                             \
 	X(eth_not_ours, "unicast to another MAC address")                                          \
+	X(eth_group, "broadcast or multicast that is neither ARP nor neighbour discovery")         \
+	X(eth_source, "source MAC address that is a group's")                                      \
 	X(eth_type, "an ethertype that is not ARP, IPv4 or IPv6")                                  \
 	X(eth_vlan, "VLAN header that is cut off or nested too deep")                              \
 	/* ARP and neighbour discovery */                                                          \
@@ -33,6 +35,7 @@
 	X(udp_length, "UDP length that does not fit the packet")                                   \
 	X(udp_checksum, "UDP checksum wrong")                                                      \
 	X(udp_port, "UDP to a port where nothing listens")                                         \
+	X(udp_source, "UDP from port 0, to which no reply can go")                                 \
 	X(mbuf_chained, "frame that the driver delivered in more than one segment")                \
 	/* protocol: defects that get no reply */                                                  \
 	X(wire_truncated, "datagram shorter than a request header")                                \
