@@ -6,8 +6,8 @@
     header_test.py --self-test   shows on small temporary trees that every check can fail
 
 Each in C, with -Wall -Wextra -Werror, seeing only its own library and the declared deps. What gets
-installed (the headers of lib/client, and what they include) in C++ too, where a function that has no
-C linkage behind the header of lib/client is an error as well: a program in C++ would not link.
+installed (the headers of lib/client, and what they include) in C++ too, where a function that has
+no C linkage behind the header of lib/client is an error as well: a program in C++ would not link.
 CC and CXX name the compilers. Exits 77 (skipped) when only the C++ one is missing.
 """
 
