@@ -30,10 +30,10 @@
 #include "mr_view.h"
 
 struct mr_catalog {
-	unsigned n_sets, n_views; //!< views: explicit ones only
-	struct mr_schema **sets;  //!< by id, ascending
-	struct mr_view **views;   //!< by id, ascending
-	struct mr_view **set_views; //!< the implicit view of sets[i]
+	unsigned n_sets, n_views;    //!< views: explicit ones only
+	struct mr_schema **sets;     //!< by id, ascending
+	struct mr_view **views;	     //!< by id, ascending
+	struct mr_view **set_views;  //!< the implicit view of sets[i]
 	struct mr_view **by_wire_id; //!< 65536 pointers
 };
 
@@ -45,9 +45,16 @@ struct mr_catalog {
 struct mr_catalog *mr_catalog_build(struct mr_arena *arena, const char *file, const char *text,
 	size_t text_bytes, struct mr_err *err);
 
+/**
+ * As mr_catalog_build(), for text that is to be merged into @p base: views may also name sets that
+ * only @p base has. The result points into @p base, which must outlive it.
+ */
+struct mr_catalog *mr_catalog_build_change(struct mr_arena *arena, const struct mr_catalog *base,
+	const char *file, const char *text, size_t text_bytes, struct mr_err *err);
+
 /** View for a wire id: a set's own or an explicit one; NULL when there is none. O(1). */
-static mr_always_inline const struct mr_view *mr_catalog_view(const struct mr_catalog *catalog,
-	uint16_t wire_id)
+static mr_always_inline const struct mr_view *mr_catalog_view(
+	const struct mr_catalog *catalog, uint16_t wire_id)
 {
 	return catalog->by_wire_id[wire_id];
 }
@@ -71,7 +78,8 @@ size_t mr_catalog_print_view(const struct mr_view *view, char *text, size_t text
  * text for mr_catalog_build().
  *
  * A set's id, key and columns cannot change while it has rows of that layout: such a change is
- * refused here with a message that says what differs. TTL, durability and views can.
+ * refused here with a message that says what differs. TTL, durability and views can. A set whose
+ * text states no version keeps the one it has.
  *
  * @return length as snprintf does, or -EINVAL with a message.
  */

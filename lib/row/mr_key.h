@@ -44,5 +44,5 @@ int mr_key_parse(const struct mr_schema *schema, const char *const *texts, unsig
 	uint8_t *key, struct mr_err *err);
 
 /** Prints a key, parts joined by ','. @return length as snprintf does, or -EBADMSG. */
-int mr_key_print(const struct mr_schema *schema, const uint8_t *key, unsigned key_bytes,
-	char *text, size_t text_bytes);
+int mr_key_print(const struct mr_schema *schema, const uint8_t *key, unsigned key_bytes, char *text,
+	size_t text_bytes);

@@ -22,7 +22,7 @@ struct mr_value {
 		double f64;
 	};
 	const uint8_t *data; //!< string, bytes: the bytes; arrays: the elements, little-endian
-	uint32_t bytes;      //!< of data
+	uint32_t bytes;	     //!< of data
 };
 
 /**
@@ -50,7 +50,7 @@ struct mr_row_builder {
 	const struct mr_shape *shape;
 	uint8_t *row;
 	uint32_t capacity_bytes;
-	uint8_t *var;          //!< scratch for variable values until the row is ended
+	uint8_t *var; //!< scratch for variable values until the row is ended
 	uint32_t var_capacity_bytes, var_bytes;
 };
 
@@ -68,8 +68,8 @@ int mr_row_begin(struct mr_row_builder *b, const struct mr_shape *shape, void *r
  * Sets a column (again, if called twice).
  * @return 0; -EINVAL: wrong type or element count; -E2BIG: the row would be too long.
  */
-int mr_row_set(struct mr_row_builder *b, const struct mr_column *column,
-	const struct mr_value *value);
+int mr_row_set(
+	struct mr_row_builder *b, const struct mr_column *column, const struct mr_value *value);
 
 /**
  * Sets a column from text: numbers in C form ("-3", "1e-3", "nan", "inf"), bool true/false/1/0,

@@ -21,18 +21,18 @@
  * bytes, and runs of neighbouring columns can be copied at once.
  */
 
-#include <stdbool.h>
-
 #include "mr_arena.h"
 #include "mr_cc.h"
 #include "mr_err.h"
 
-#define MR_NAME_MAX_BYTES 63u     //!< of a set, view or column: [A-Za-z_][A-Za-z0-9_]*
+#include <stdbool.h>
+
+#define MR_NAME_MAX_BYTES 63u //!< of a set, view or column: [A-Za-z_][A-Za-z0-9_]*
 #define MR_SET_COLUMNS_MAX 1024u
 #define MR_KEY_PARTS_MAX 8u
 #define MR_KEY_MAX_BYTES 255u
 #define MR_ROW_MAX_BYTES 32768u
-#define MR_SET_ID_MAX 0x7fffu     //!< set ids and explicit view ids: 1 to this
+#define MR_SET_ID_MAX 0x7fffu //!< set ids and explicit view ids: 1 to this
 
 enum mr_type {
 	MR_TYPE_BOOL,
@@ -42,7 +42,7 @@ enum mr_type {
 	MR_TYPE_F32,
 	MR_TYPE_F64,
 	MR_TYPE_TIMESTAMP, //!< i64, microseconds since the epoch
-	MR_TYPE_STRING,    //!< UTF-8
+	MR_TYPE_STRING,	   //!< UTF-8
 	MR_TYPE_BYTES,
 	MR_TYPE_COUNT,
 };
@@ -60,11 +60,11 @@ const char *mr_durability_name(enum mr_durability durability);
 struct mr_column {
 	const char *name;
 	enum mr_type type;
-	uint16_t count;      //!< elements; 1 unless an array
-	bool is_array;       //!< declared as type[count]
+	uint16_t count;	     //!< elements; 1 unless an array
+	bool is_array;	     //!< declared as type[count]
 	bool is_variable;    //!< string or bytes
-	uint16_t index;      //!< place in the declaration
-	uint16_t slot;       //!< place in the layout; also its null bit
+	uint16_t index;	     //!< place in the declaration
+	uint16_t slot;	     //!< place in the layout; also its null bit
 	uint16_t offset;     //!< of its cell in the row
 	uint16_t cell_bytes; //!< of the whole cell, arrays included
 };
@@ -84,20 +84,23 @@ struct mr_shape {
 	uint16_t fixed_offset; //!< end of the null bits, rounded up to 8
 	uint16_t fixed_bytes;  //!< null bits and fixed part: where the tail starts; shortest row
 	struct mr_column *columns; //!< by declaration index
-	uint16_t *by_slot;         //!< slot -> declaration index
+	uint16_t *by_slot;	   //!< slot -> declaration index
 };
 
 struct mr_schema {
 	const char *name;
 	uint16_t id;
 	uint16_t version; //!< the current one, from 1
+	bool has_version; //!< the text said so; otherwise it is 1 until mr_catalog_merge() knows
+			  //!< better
 	uint64_t ttl_us;  //!< 0: rows do not expire
 	enum mr_durability durability;
 	uint8_t n_key_parts;
 	struct mr_key_part key_parts[MR_KEY_PARTS_MAX];
 	uint8_t key_fixed_bytes; //!< length of every key, or 0 when it varies
 	struct mr_shape shape;
-	uint32_t layout; //!< hash of key types, column names, types and order: same value, same bytes
+	uint32_t layout; //!< hash of key types, column names, types and order: same value, same
+			 //!< bytes
 };
 
 /** @return the column, or NULL. O(columns). */
@@ -111,11 +114,11 @@ const struct mr_column *mr_shape_column(const struct mr_shape *shape, const char
 int mr_shape_lay_out(struct mr_shape *shape, struct mr_arena *arena, struct mr_err *err);
 
 /** @return true when a row of @p row_bytes written at @p event_time_us has outlived the TTL. */
-static mr_always_inline bool mr_schema_expired(const struct mr_schema *schema,
-	uint64_t event_time_us, uint64_t now_us)
+static mr_always_inline bool mr_schema_expired(
+	const struct mr_schema *schema, uint64_t event_time_us, uint64_t now_us)
 {
 	return schema->ttl_us != 0 && now_us > event_time_us &&
-		now_us - event_time_us > schema->ttl_us;
+	       now_us - event_time_us > schema->ttl_us;
 }
 
 /** "i32", "f32[16]". @return text. */
