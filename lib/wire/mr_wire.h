@@ -10,8 +10,10 @@
  * normative text is docs/protocol.md; golden vectors are in tests/golden.
  *
  * Decoders read nothing outside [data, data + bytes), allocate nothing and keep pointers into the
- * datagram: what they return lives as long as the datagram does. No state; any thread.
- * Cost: a single-key GET decodes in a few ns; a batch adds about 1 ns a key.
+ * datagram: what they return lives as long as the datagram does, and as long as nobody writes to it
+ * (a reply built in place of its request ends the request). No state; any thread.
+ * Cost: a GET with keys of one length decodes in a few ns, inline, whatever the number of keys;
+ * a table of key lengths adds less than 1 ns a key.
  */
 
 #include <stdbool.h>
@@ -45,9 +47,12 @@ enum mr_wire_op {
 #define MR_WIRE_F_ASOF 0x0002u   //!< GET: u64 as_of_us follows the header
 #define MR_WIRE_F_TRACE 0x0004u  //!< u64 trace id follows the header (after as_of_us)
 #define MR_WIRE_F_MAC 0x0008u    //!< struct mr_wire_mac ends the datagram
-#define MR_WIRE_F_PADDED 0x0010u //!< zero bytes may follow what the request needs
+#define MR_WIRE_F_PADDED 0x0010u //!< zero bytes may follow what the request needs; not looked at
 #define MR_WIRE_F_KNOWN 0x001fu
 #define MR_WIRE_F_CRITICAL 0x00ffu
+
+/** Known flags that go with @p op; every other critical flag is refused. 0 for an unknown op. */
+uint16_t mr_wire_op_flags(unsigned op);
 
 /** Request header, in front of every request. */
 struct mr_wire_req {
@@ -120,7 +125,11 @@ struct mr_wire_record {
 };
 static_assert(sizeof(struct mr_wire_record) == 16, "wire layout");
 
-/** DESCRIBE body: what is the set or view of this name? Padding decides how long the reply may be. */
+/** A DESCRIBE is at least this long, so that its reply, never longer, has room for some text. */
+#define MR_WIRE_DESCRIBE_MIN_BYTES 64u
+#define MR_WIRE_NAME_MAX_BYTES 63u
+
+/** DESCRIBE body: what is the set or view of this name? The reply is no longer than the request. */
 struct mr_wire_describe {
 	uint32_t offset;    // 0: first byte of the text wanted
 	uint8_t name_bytes; // 4: 1 to 63; the name follows this struct
@@ -142,15 +151,15 @@ static_assert(sizeof(struct mr_wire_describe_reply) == 16, "wire layout");
 enum mr_wire_result {
 	MR_WIRE_RESULT_OK = 0,
 	MR_WIRE_RESULT_MALFORMED = 1,
-	MR_WIRE_RESULT_BAD_VERSION = 2,   //!< protocol version; the reply's version is one we speak
+	MR_WIRE_RESULT_BAD_VERSION = 2, //!< protocol version; the reply's version is one we speak
 	MR_WIRE_RESULT_UNKNOWN_OP = 3,
 	MR_WIRE_RESULT_UNKNOWN_VIEW = 4,  //!< no such view, set, version or name
 	MR_WIRE_RESULT_UNSUPPORTED = 5,   //!< a critical flag this server does not know or allow
 	MR_WIRE_RESULT_STALE_LAYOUT = 6,  //!< rows made for another schema: DESCRIBE again
 	MR_WIRE_RESULT_COOKIE_NEEDED = 7, //!< HELLO again
 	MR_WIRE_RESULT_DENIED = 8,
-	MR_WIRE_RESULT_TOO_LATE = 9,      //!< the deadline passed inside the server
-	MR_WIRE_RESULT_BUSY = 10,         //!< shed before any key was looked at
+	MR_WIRE_RESULT_TOO_LATE = 9, //!< the deadline passed inside the server
+	MR_WIRE_RESULT_BUSY = 10,    //!< shed before any key was looked at
 	MR_WIRE_RESULT_COUNT,
 };
 
@@ -159,8 +168,8 @@ enum mr_status {
 	MR_STATUS_OK = 0,
 	MR_STATUS_NOT_FOUND = 1,
 	MR_STATUS_EXPIRED = 2,
-	MR_STATUS_BUSY = 3,       //!< shed; try again
-	MR_STATUS_DEGRADED = 4,   //!< the store's breaker is open; try later
+	MR_STATUS_BUSY = 3,     //!< shed; try again
+	MR_STATUS_DEGRADED = 4, //!< the store's breaker is open; try later
 	MR_STATUS_ERROR = 5,
 	MR_STATUS_SUPERSEDED = 6, //!< write: an equal or newer event is there already
 	MR_STATUS_BAD_KEY = 7,    //!< not a key of this set
@@ -215,21 +224,22 @@ struct mr_wire_ack {
 };
 static_assert(sizeof(struct mr_wire_ack) == 8, "wire layout");
 
-// ---- defects: why a datagram is refused --------------------------------------------------------
+// ---- defects: why a datagram is refused ---------------------------------------------------------
 
-#define MR_WIRE_DEFECTS(X)                                                                         \
-	X(NONE, "well formed")                                                                     \
-	X(TRUNCATED, "shorter than its header or fixed part")                                      \
-	X(BAD_MAGIC, "does not start with the magic")                                              \
-	X(BAD_VERSION, "protocol version not spoken here")                                         \
-	X(UNKNOWN_OP, "operation not known")                                                       \
-	X(BAD_FLAGS, "a critical flag is not known, or does not go with the operation")            \
-	X(NO_KEYS, "key count is zero")                                                            \
-	X(KEY_LENGTH, "a key of zero bytes, or one that overruns the datagram")                    \
-	X(KEY_COUNT, "key count does not match the bytes")                                         \
-	X(NOT_ZERO, "a reserved field is not zero")                                                \
-	X(ROW_LENGTH, "a row that overruns the datagram, or a row in a DELETE")                    \
-	X(TRAILING, "bytes after the end of the request")
+#define MR_WIRE_DEFECTS(X)                                                                \
+	X(NONE, "well formed")                                                            \
+	X(TRUNCATED, "shorter than its header or fixed part")                             \
+	X(BAD_MAGIC, "does not start with the magic")                                     \
+	X(BAD_VERSION, "protocol version not spoken here")                                \
+	X(UNKNOWN_OP, "operation not known")                                              \
+	X(BAD_FLAGS, "a critical flag is not known, or does not go with the operation")   \
+	X(NO_KEYS, "key count is zero")                                                   \
+	X(KEY_LENGTH, "a key or name of no bytes, too long, or overrunning the datagram") \
+	X(KEY_COUNT, "key count does not match the bytes")                                \
+	X(NOT_ZERO, "a reserved field is not zero")                                       \
+	X(ROW_LENGTH, "a row too long, overrunning the datagram, or where none may be")   \
+	X(TRAILING, "bytes after the end of the request or reply")                        \
+	X(FRAGMENT, "reply: fragment, entry or piece numbers that cannot be")
 
 enum mr_wire_defect {
 #define X(name, help) MR_WIRE_DEFECT_##name,
@@ -244,7 +254,7 @@ const char *mr_wire_defect_help(enum mr_wire_defect defect);
 /** The result to answer a defect with (MALFORMED, BAD_VERSION, ...). */
 enum mr_wire_result mr_wire_defect_result(enum mr_wire_defect defect);
 
-// ---- server side: requests in --------------------------------------------------------------------
+// ---- server side: requests in -------------------------------------------------------------------
 
 /** A request that passed validation. Pointers go into the datagram. */
 struct mr_wire_request {
@@ -257,28 +267,84 @@ struct mr_wire_request {
 	uint16_t view; //!< or set id
 	uint8_t op;
 	uint8_t key_count;
-	uint8_t key_bytes;        //!< GET: fixed length, or 0: see key_lens
-	const uint8_t *key_lens;  //!< GET with key_bytes == 0: key_count lengths
-	const uint8_t *keys;      //!< GET: first key; write: first record; else the body
-	uint16_t body_bytes;      //!< bytes from `keys` to the end (without the MAC)
-	uint32_t layout;          //!< writes
-	uint16_t version;         //!< writes
-	const struct mr_wire_mac *mac; //!< NULL without MR_WIRE_F_MAC; unaligned: read with mr_load_*
+	uint8_t key_bytes;       //!< GET: fixed length, or 0: see key_lens
+	const uint8_t *key_lens; //!< GET with key_bytes == 0: key_count lengths
+	const uint8_t *keys;     //!< GET: first key; write: first record; else the body
+	uint16_t body_bytes;     //!< bytes from `keys` to the end (without the MAC)
+	uint32_t layout;         //!< writes
+	uint16_t version;        //!< writes
+	//! NULL without MR_WIRE_F_MAC; unaligned: read with mr_load_*
+	const struct mr_wire_mac *mac;
 };
+
+/** Out-of-line part of mr_wire_request_decode(): everything but the plain GET. */
+enum mr_wire_defect mr_wire_request_decode_any(
+	const void *data, size_t bytes, struct mr_wire_request *ret);
+
+/** First eight bytes of a GET without flags: magic, version, operation, flags. */
+#define MR_WIRE_GET_PLAIN                                                    \
+	((uint64_t)MR_WIRE_MAGIC_REQUEST | (uint64_t)MR_WIRE_VERSION << 32 | \
+		(uint64_t)MR_WIRE_OP_GET << 40)
 
 /**
  * Validates a request wholly: every length, count, reserved field and record.
  *
  * @param ret
  *   Filled when NONE is returned. For other defects than TRUNCATED and BAD_MAGIC, request_id and
- *   op (as received) are filled, so that an error can be answered.
+ *   op (as received) are filled, so that an error can be answered; the rest is zero.
  */
-enum mr_wire_defect mr_wire_request_decode(const void *data, size_t bytes,
-	struct mr_wire_request *ret);
+static mr_always_inline enum mr_wire_defect mr_wire_request_decode(
+	const void *data, size_t bytes, struct mr_wire_request *ret)
+{
+	const uint8_t *p = (const uint8_t *)data;
 
-/** Steps through the keys of a valid GET. Start with *cursor = 0. @return key, or NULL at the end. */
-const uint8_t *mr_wire_key_next(const struct mr_wire_request *req, uint32_t *cursor,
-	unsigned *ret_key_bytes);
+	if (mr_unlikely(
+		    bytes <= sizeof(struct mr_wire_req) || mr_load_le64(p) != MR_WIRE_GET_PLAIN))
+		return mr_wire_request_decode_any(data, bytes, ret);
+
+	uint8_t key_count = p[offsetof(struct mr_wire_req, key_count)];
+	uint8_t key_bytes = p[offsetof(struct mr_wire_req, key_bytes)];
+	uint32_t body_bytes = (uint32_t)key_count * key_bytes;
+
+	// A count or a length of zero cannot equal what is left, which is at least one byte.
+	if (mr_unlikely(bytes - sizeof(struct mr_wire_req) != body_bytes))
+		return mr_wire_request_decode_any(data, bytes, ret);
+
+	ret->request_id = mr_load_le64(p + offsetof(struct mr_wire_req, request_id));
+	ret->cookie = mr_load_le64(p + offsetof(struct mr_wire_req, cookie));
+	ret->as_of_us = 0;
+	ret->trace_id = 0;
+	ret->deadline_us = mr_load_le32(p + offsetof(struct mr_wire_req, deadline_us));
+	ret->flags = 0;
+	ret->view = mr_load_le16(p + offsetof(struct mr_wire_req, view));
+	ret->op = MR_WIRE_OP_GET;
+	ret->key_count = key_count;
+	ret->key_bytes = key_bytes;
+	ret->key_lens = NULL;
+	ret->keys = p + sizeof(struct mr_wire_req);
+	ret->body_bytes = (uint16_t)body_bytes;
+	ret->layout = 0;
+	ret->version = 0;
+	ret->mac = NULL;
+	return MR_WIRE_DEFECT_NONE;
+}
+
+/** Steps through the keys of a valid GET, from *cursor = 0. @return key, or NULL at the end. */
+static inline const uint8_t *mr_wire_key_next(
+	const struct mr_wire_request *req, uint32_t *cursor, unsigned *ret_key_bytes)
+{
+	// The number of the next key above, its offset below: all keys together are below 64 KiB.
+	unsigned i = *cursor >> 16;
+	unsigned offset = *cursor & 0xffffu;
+	unsigned key_bytes;
+
+	if (i == req->key_count)
+		return NULL;
+	key_bytes = req->key_bytes != 0 ? req->key_bytes : req->key_lens[i];
+	*cursor = (i + 1) << 16 | (offset + key_bytes);
+	*ret_key_bytes = key_bytes;
+	return req->keys + offset;
+}
 
 /** One record of a valid write. */
 struct mr_wire_row {
@@ -290,25 +356,79 @@ struct mr_wire_row {
 };
 
 /** Steps through the records of a valid write. Start with *cursor = 0. @return false at the end. */
-bool mr_wire_record_next(const struct mr_wire_request *req, uint32_t *cursor,
-	struct mr_wire_row *ret_row);
+bool mr_wire_record_next(
+	const struct mr_wire_request *req, uint32_t *cursor, struct mr_wire_row *ret_row);
 
-/** HELLO and DESCRIBE bodies of a valid request, in host form. */
+/** HELLO and DESCRIBE bodies of a valid request, in host form. The name has no terminating zero. */
 void mr_wire_hello_get(const struct mr_wire_request *req, struct mr_wire_hello *ret);
-void mr_wire_describe_get(const struct mr_wire_request *req, struct mr_wire_describe *ret,
-	const char **ret_name);
+void mr_wire_describe_get(
+	const struct mr_wire_request *req, struct mr_wire_describe *ret, const char **ret_name);
 
-// ---- server side: replies out --------------------------------------------------------------------
+// ---- server side: replies out -------------------------------------------------------------------
 
-/** Writes a reply header; frag 0 of 1, no entries. @p rep may be unaligned. */
-void mr_wire_reply_begin(void *rep, const struct mr_wire_request *req, enum mr_wire_result result);
+/**
+ * Writes a reply header; frag 0 of 1, no entries. @p rep may be unaligned, and may be the request's
+ * own datagram: @p req is read first, but its keys and body are then gone where @p rep overlaps.
+ */
+static inline void mr_wire_reply_begin(
+	void *rep, const struct mr_wire_request *req, enum mr_wire_result result)
+{
+	uint8_t *p = (uint8_t *)rep;
 
-// ---- client side: requests out -------------------------------------------------------------------
+	mr_store_le64(p, (uint64_t)MR_WIRE_MAGIC_REPLY | (uint64_t)MR_WIRE_VERSION << 32 |
+				 (uint64_t)req->op << 40);
+	mr_store_le64(p + offsetof(struct mr_wire_rep, request_id), req->request_id);
+	mr_store_le32(p + offsetof(struct mr_wire_rep, result),
+		(uint32_t)result | (uint32_t)req->key_count << 8);
+	mr_store_le32(p + offsetof(struct mr_wire_rep, frag), UINT32_C(1) << 16);
+	mr_store_le64(p + offsetof(struct mr_wire_rep, first_entry), 0);
+}
+
+/** Sets the numbers of one datagram of a reply; the header is there already. */
+static inline void mr_wire_reply_fragment(
+	void *rep, unsigned frag, unsigned frag_count, unsigned first_entry, unsigned entry_count)
+{
+	uint8_t *p = (uint8_t *)rep;
+
+	mr_store_le16(p + offsetof(struct mr_wire_rep, frag), (uint16_t)frag);
+	mr_store_le16(p + offsetof(struct mr_wire_rep, frag_count), (uint16_t)frag_count);
+	mr_store_le16(p + offsetof(struct mr_wire_rep, first_entry), (uint16_t)first_entry);
+	mr_store_le16(p + offsetof(struct mr_wire_rep, entry_count), (uint16_t)entry_count);
+}
+
+/** Sets what a GET reply says beside its entries. */
+static inline void mr_wire_reply_view(void *rep, unsigned set_count, uint32_t layout)
+{
+	uint8_t *p = (uint8_t *)rep;
+
+	p[offsetof(struct mr_wire_rep, set_count)] = (uint8_t)set_count;
+	mr_store_le32(p + offsetof(struct mr_wire_rep, layout), layout);
+}
+
+/**
+ * Writes the header of one entry (or piece), which may be unaligned. The caller writes piece_bytes
+ * of the row behind it and zeros up to the next multiple of 8.
+ */
+static inline void mr_wire_entry_put(void *entry, enum mr_status status, uint64_t event_time_us,
+	unsigned row_bytes, unsigned piece_offset, unsigned piece_bytes)
+{
+	uint8_t *p = (uint8_t *)entry;
+
+	mr_store_le64(p, event_time_us);
+	mr_store_le64(p + offsetof(struct mr_wire_entry, row_bytes),
+		(uint64_t)row_bytes | (uint64_t)piece_offset << 16 | (uint64_t)piece_bytes << 32 |
+			(uint64_t)status << 48);
+}
+
+// ---- client side: requests out ------------------------------------------------------------------
+
+// With MR_WIRE_F_PADDED every encoder pads its request with zeros to the whole capacity. A flag
+// that does not go with the operation is -EINVAL. Of the capacity at most 65535 bytes are used.
 
 /** Writes requests into a buffer; never past its end. Owner: the caller. */
 struct mr_wire_writer {
 	uint8_t *data;
-	size_t capacity_bytes;
+	size_t capacity_bytes; //!< without the room kept for a MAC
 	size_t bytes;          //!< written so far
 	uint8_t key_count;
 	uint8_t op;
@@ -333,30 +453,36 @@ struct mr_wire_key {
 
 /**
  * Writes a whole GET; picks the fixed-length form when all keys are of one length.
- * @return bytes written; -EMSGSIZE: does not fit, split the keys; -EINVAL: no or too long keys.
+ * @return bytes written; -EMSGSIZE: does not fit, split the keys; -EINVAL: no keys or an empty one.
  */
 int mr_wire_get_encode(void *data, size_t capacity_bytes, const struct mr_wire_ask *ask,
 	const struct mr_wire_key *keys, unsigned n_keys);
 
-/** Starts a PUT or DELETE. @return 0 or -EMSGSIZE. */
+/** Starts a PUT or DELETE. @return 0; -EMSGSIZE; -EINVAL: another op, a layout in a DELETE. */
 int mr_wire_write_begin(struct mr_wire_writer *w, void *data, size_t capacity_bytes,
 	enum mr_wire_op op, const struct mr_wire_ask *ask, uint32_t layout, uint16_t version);
 
-/** Adds a record. @return 0; -EMSGSIZE: full, end this datagram and start the next; -EINVAL. */
+/**
+ * Adds a record. @return 0; -EMSGSIZE: full, end this datagram and start the next; -EINVAL: an
+ * empty key, a row above MR_WIRE_ROW_MAX_BYTES, a row in a DELETE. Unless 0, nothing was added.
+ */
 int mr_wire_write_add(struct mr_wire_writer *w, const struct mr_wire_row *row);
 
-/** Ends it: the count is set, room for the MAC is left if flagged. @return bytes or -EINVAL. */
+/**
+ * Ends it: the count is set; if flagged, a MAC of zeros ends it, for the caller to fill in place.
+ * @return bytes, or -EINVAL: no record was added.
+ */
 int mr_wire_write_end(struct mr_wire_writer *w);
 
 /** HELLO, PING and DESCRIBE. @return bytes or -EMSGSIZE / -EINVAL. */
-int mr_wire_hello_encode(void *data, size_t capacity_bytes, const struct mr_wire_ask *ask,
-	uint64_t nonce);
+int mr_wire_hello_encode(
+	void *data, size_t capacity_bytes, const struct mr_wire_ask *ask, uint64_t nonce);
 int mr_wire_ping_encode(void *data, size_t capacity_bytes, const struct mr_wire_ask *ask);
-/** Pads the request to the whole capacity, so that the reply may be as long. */
+/** Pads the request to the whole capacity, so that the reply may be as long; at least 64 bytes. */
 int mr_wire_describe_encode(void *data, size_t capacity_bytes, const struct mr_wire_ask *ask,
 	const char *name, uint32_t offset);
 
-// ---- client side: replies in ---------------------------------------------------------------------
+// ---- client side: replies in --------------------------------------------------------------------
 
 /** A reply datagram that passed validation. */
 struct mr_wire_reply {
@@ -371,9 +497,15 @@ struct mr_wire_reply {
 	uint16_t body_bytes;
 };
 
-/** Validates a reply wholly, entries included. @return NONE or the defect. */
-enum mr_wire_defect mr_wire_reply_decode(const void *data, size_t bytes,
-	struct mr_wire_reply *ret);
+/**
+ * Validates a reply wholly, entries included. @return NONE or the defect.
+ *
+ * @param ret
+ *   Filled when NONE is returned. For other defects than TRUNCATED and BAD_MAGIC, request_id,
+ *   version, op and result are filled: BAD_VERSION with MR_WIRE_RESULT_BAD_VERSION is a server that
+ *   answers in a version it does speak. A result this library does not know is a refusal.
+ */
+enum mr_wire_defect mr_wire_reply_decode(const void *data, size_t bytes, struct mr_wire_reply *ret);
 
 /** One entry (or piece) of a valid GET reply. */
 struct mr_wire_value {
@@ -384,14 +516,17 @@ struct mr_wire_value {
 	uint8_t status;
 };
 
-/** Steps through the entries. Start with *cursor = 0. @return false at the end. */
-bool mr_wire_entry_next(const struct mr_wire_reply *rep, uint32_t *cursor,
-	struct mr_wire_value *ret_value);
+/**
+ * Steps through the entries of a valid GET reply. Start with *cursor = 0. @return false at the end.
+ * A status this library does not know reads as MR_STATUS_ERROR.
+ */
+bool mr_wire_entry_next(
+	const struct mr_wire_reply *rep, uint32_t *cursor, struct mr_wire_value *ret_value);
 
-/** Status of record i of a valid PUT or DELETE reply. */
+/** Status of record @p i < entry_count of a valid PUT or DELETE reply; unknown reads as ERROR. */
 enum mr_status mr_wire_ack_status(const struct mr_wire_reply *rep, unsigned i);
 
-/** Bodies of valid HELLO and DESCRIBE replies. */
+/** Bodies of valid HELLO and DESCRIBE replies. The text has no terminating zero. */
 void mr_wire_hello_reply_get(const struct mr_wire_reply *rep, struct mr_wire_hello_reply *ret);
-void mr_wire_describe_reply_get(const struct mr_wire_reply *rep,
-	struct mr_wire_describe_reply *ret, const char **ret_text);
+void mr_wire_describe_reply_get(
+	const struct mr_wire_reply *rep, struct mr_wire_describe_reply *ret, const char **ret_text);
