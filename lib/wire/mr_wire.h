@@ -12,8 +12,8 @@
  * Decoders read nothing outside [data, data + bytes), allocate nothing and keep pointers into the
  * datagram: what they return lives as long as the datagram does, and as long as nobody writes to it
  * (a reply built in place of its request ends the request). No state; any thread.
- * Cost: a GET with keys of one length decodes in a few ns, inline, whatever the number of keys;
- * a table of key lengths adds less than 1 ns a key.
+ * Cost: a GET without flags and with keys of one length decodes in about 8 cycles, inline, whatever
+ * the number of keys; anything else in some 60 cycles and less than one for each key.
  */
 
 #include <stdbool.h>

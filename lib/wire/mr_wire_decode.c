@@ -191,30 +191,41 @@ static enum mr_wire_defect decode_body(
 	return defect;
 }
 
+/** Leaves what an error reply needs, and nothing that could be taken for a request. */
+static enum mr_wire_defect refuse(
+	struct mr_wire_request *ret, uint64_t request_id, uint8_t op, enum mr_wire_defect defect)
+{
+	*ret = (struct mr_wire_request){.request_id = request_id, .op = op};
+	return defect;
+}
+
 enum mr_wire_defect mr_wire_request_decode_any(
 	const void *data, size_t bytes, struct mr_wire_request *ret)
 {
+	enum mr_wire_defect defect = MR_WIRE_DEFECT_NONE;
 	struct mr_wire_req head;
+	struct mr_wire_span in;
+	uint64_t request_id;
 
-	memset(ret, 0, sizeof(*ret));
 	if (bytes < sizeof(head))
-		return MR_WIRE_DEFECT_TRUNCATED;
+		return refuse(ret, 0, 0, MR_WIRE_DEFECT_TRUNCATED);
 	memcpy(&head, data, sizeof(head));
 	if (le32toh(head.magic) != MR_WIRE_MAGIC_REQUEST)
-		return MR_WIRE_DEFECT_BAD_MAGIC;
-	ret->request_id = le64toh(head.request_id);
-	ret->op = head.op;
+		return refuse(ret, 0, 0, MR_WIRE_DEFECT_BAD_MAGIC);
+	request_id = le64toh(head.request_id);
 	if (head.version != MR_WIRE_VERSION)
-		return MR_WIRE_DEFECT_BAD_VERSION;
-	if (head.op == 0 || head.op >= MR_WIRE_OP_COUNT)
-		return MR_WIRE_DEFECT_UNKNOWN_OP;
-	if (le16toh(head.flags) & MR_WIRE_F_CRITICAL & ~mr_wire_op_flags(head.op))
-		return MR_WIRE_DEFECT_BAD_FLAGS;
-	if (bytes > UINT16_MAX)
-		return MR_WIRE_DEFECT_TRAILING;
+		defect = MR_WIRE_DEFECT_BAD_VERSION;
+	else if (head.op == 0 || head.op >= MR_WIRE_OP_COUNT)
+		defect = MR_WIRE_DEFECT_UNKNOWN_OP;
+	else if (le16toh(head.flags) & MR_WIRE_F_CRITICAL & ~mr_wire_op_flags(head.op))
+		defect = MR_WIRE_DEFECT_BAD_FLAGS;
+	else if (bytes > UINT16_MAX)
+		defect = MR_WIRE_DEFECT_TRAILING;
+	if (defect != MR_WIRE_DEFECT_NONE)
+		return refuse(ret, request_id, head.op, defect);
 
-	struct mr_wire_request req = {
-		.request_id = ret->request_id,
+	*ret = (struct mr_wire_request){
+		.request_id = request_id,
 		.cookie = le64toh(head.cookie),
 		.deadline_us = le32toh(head.deadline_us),
 		.flags = le16toh(head.flags),
@@ -223,13 +234,10 @@ enum mr_wire_defect mr_wire_request_decode_any(
 		.key_count = head.key_count,
 		.key_bytes = head.key_bytes,
 	};
-	struct mr_wire_span in = {
-		(const uint8_t *)data + sizeof(head), (uint32_t)(bytes - sizeof(head))};
-	enum mr_wire_defect defect = decode_body(&in, bytes, &req);
-
-	if (defect == MR_WIRE_DEFECT_NONE)
-		*ret = req;
-	return defect;
+	in.at = (const uint8_t *)data + sizeof(head);
+	in.left = (uint32_t)(bytes - sizeof(head));
+	defect = decode_body(&in, bytes, ret);
+	return defect == MR_WIRE_DEFECT_NONE ? defect : refuse(ret, request_id, head.op, defect);
 }
 
 bool mr_wire_record_next(
