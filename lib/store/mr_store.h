@@ -15,11 +15,12 @@
  * may allocate here: RocksDB does.
  */
 
-#include <stdbool.h>
-
 #include "mr_cc.h"
 #include "mr_err.h"
 #include "mr_hash.h"
+
+#include <sched.h>
+#include <stdbool.h>
 
 struct mr_store;
 struct mr_store_reader;
@@ -28,24 +29,33 @@ struct mr_store_reader;
 
 /** Sizes and choices; zero means the default in parentheses. */
 struct mr_store_params {
-	const char *path;             //!< directory; made if missing
-	uint64_t block_cache_bytes;   //!< (256 MiB)
-	uint64_t memtable_bytes;      //!< per memtable of feature_live (64 MiB)
-	uint32_t background_threads;  //!< flushes and compactions (2)
-	uint32_t block_bytes;         //!< uncompressed block (16 KiB)
-	uint32_t blob_min_bytes;      //!< rows from this size on live in blob files (4 KiB)
-	const char *compression;      //!< none | lz4 | zstd (zstd)
-	int numa_node;                //!< node to bind RocksDB's threads and block cache to; -1: none
+	const char *path;	     //!< directory; made if missing
+	uint64_t block_cache_bytes;  //!< (256 MiB)
+	uint64_t memtable_bytes;     //!< per memtable of feature_live (64 MiB)
+	uint32_t background_threads; //!< flushes and compactions (2)
+	uint32_t block_bytes;	     //!< uncompressed block (16 KiB)
+	uint32_t blob_min_bytes;     //!< rows from this size on live in blob files (4 KiB)
+	const char *compression;     //!< none | lz4 | zstd (zstd)
+	/**
+	 * Node to bind RocksDB's background threads to; -1: none. The block cache lies where the
+	 * threads run that read through it, so run the readers there, too.
+	 */
+	int numa_node;
+	/**
+	 * CPUs for the background threads, NULL: the node's, without a node those of the thread
+	 * that opens the store. Keep the RX lcores' CPUs out of it.
+	 */
+	const cpu_set_t *background_cpus;
 	bool read_only;
 };
 
 /** In front of every live row. Little-endian. */
 struct mr_store_head {
 	uint64_t event_time_us; // 0
-	uint32_t layout;        // 8: mr_schema.layout of the row
-	uint8_t format;         // 12: 1
-	uint8_t flags;          // 13: MR_STORE_DELETED
-	uint16_t zero;          // 14
+	uint32_t layout;	// 8: mr_schema.layout of the row
+	uint8_t format;		// 12: 1
+	uint8_t flags;		// 13: MR_STORE_DELETED
+	uint16_t zero;		// 14
 };
 static_assert(sizeof(struct mr_store_head) == 16, "on-disk layout");
 #define MR_STORE_FORMAT 1u
@@ -61,18 +71,18 @@ struct mr_store *mr_store_open(const struct mr_store_params *params, struct mr_e
 /** Flushes what is not on disk, closes. NULL is allowed. @return 0 or -EIO with a message. */
 int mr_store_close(struct mr_store *store, struct mr_err *err);
 
-// ---- reads ---------------------------------------------------------------------------------------
+// ---- reads -------------------------------------------------------------------------------------
 
 /** One row wanted. In: space, key. Out: the rest. */
 struct mr_store_get {
 	mr_space_t space;
 	const void *key;
 	uint8_t key_bytes;
-	int8_t result;           //!< 0: found; -ENOENT; -EIO; -EUCLEAN: value is not a row
-	bool deleted;            //!< found, but a tombstone: row is empty
+	int8_t result; //!< 0: found; -ENOENT; -EIO; -EUCLEAN: value is not a row
+	bool deleted;  //!< found, but a tombstone: row is empty
 	uint64_t event_time_us;
 	uint32_t layout;
-	const uint8_t *row;      //!< pinned until mr_store_release()
+	const uint8_t *row; //!< pinned until mr_store_release()
 	uint32_t row_bytes;
 };
 
@@ -92,7 +102,7 @@ void mr_store_release(struct mr_store_reader *reader);
 /** Text of the last -EIO or -EUCLEAN of this reader, "" if none. */
 const char *mr_store_reader_error(const struct mr_store_reader *reader);
 
-// ---- writes --------------------------------------------------------------------------------------
+// ---- writes ------------------------------------------------------------------------------------
 
 struct mr_store_put {
 	mr_space_t space;
@@ -116,7 +126,7 @@ struct mr_store_put {
 int mr_store_commit(struct mr_store *store, const struct mr_store_put *puts, unsigned n, bool sync,
 	struct mr_err *err);
 
-// ---- metadata ------------------------------------------------------------------------------------
+// ---- metadata ----------------------------------------------------------------------------------
 
 /** Writes (synced) or with value NULL deletes a metadata entry. @return 0 or -errno. */
 int mr_store_meta_put(struct mr_store *store, const char *key, const void *value,
@@ -125,7 +135,7 @@ int mr_store_meta_put(struct mr_store *store, const char *key, const void *value
 /** @return malloc'ed value with its length, zero-terminated; NULL and errno ENOENT or EIO. */
 void *mr_store_meta_get(struct mr_store *store, const char *key, size_t *ret_bytes);
 
-// ---- scans ---------------------------------------------------------------------------------------
+// ---- scans -------------------------------------------------------------------------------------
 
 struct mr_store_scan;
 
@@ -149,11 +159,11 @@ struct mr_store_item {
 struct mr_store_scan *mr_store_scan_begin(struct mr_store *store, mr_space_t space);
 
 /** @return 1: an item; 0: the end; -EIO with a message. */
-int mr_store_scan_next(struct mr_store_scan *scan, struct mr_store_item *ret_item,
-	struct mr_err *err);
+int mr_store_scan_next(
+	struct mr_store_scan *scan, struct mr_store_item *ret_item, struct mr_err *err);
 void mr_store_scan_end(struct mr_store_scan *scan);
 
-// ---- figures and upkeep --------------------------------------------------------------------------
+// ---- figures and upkeep ------------------------------------------------------------------------
 
 /** Newest sequence number; equal numbers mean equal content. */
 uint64_t mr_store_sequence(struct mr_store *store);

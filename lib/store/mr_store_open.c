@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "mr_store_impl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *const cf_names[MR_STORE_CF_COUNT] = {
+	[MR_STORE_CF_DEFAULT] = "default",
+	[MR_STORE_CF_LIVE] = "feature_live",
+	[MR_STORE_CF_HISTORICAL] = "feature_historical",
+	[MR_STORE_CF_METADATA] = "feature_metadata",
+};
+
+// ---- the directory -----------------------------------------------------------------------------
+
+// A new directory survives a power cut only once its parent is on disk.
+static int sync_parent(char *path)
+{
+	char *slash = strrchr(path, '/');
+	int fd, ret = 0;
+
+	if (slash == NULL) {
+		fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	} else {
+		*slash = '\0';
+		fd = open(slash == path ? "/" : path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		*slash = '/';
+	}
+	if (fd < 0)
+		return -errno;
+	// Some file systems cannot sync a directory, and need not.
+	if (fsync(fd) < 0 && errno != EINVAL)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+static int make_dir(char *path)
+{
+	if (mkdir(path, 0750) == 0)
+		return sync_parent(path);
+	return errno == EEXIST ? 0 : -errno;
+}
+
+static int make_dirs(const char *path)
+{
+	char work[PATH_MAX];
+	size_t n = strlen(path);
+	int ret;
+
+	if (n == 0 || n >= sizeof(work))
+		return n == 0 ? -EINVAL : -ENAMETOOLONG;
+	memcpy(work, path, n + 1);
+	while (n > 1 && work[n - 1] == '/')
+		work[--n] = '\0';
+	for (char *p = work + 1; (p = strchr(p, '/')) != NULL; p++) {
+		*p = '\0';
+		ret = make_dir(work);
+		*p = '/';
+		if (ret < 0)
+			return ret;
+	}
+	return make_dir(work);
+}
+
+// The path that RocksDB shall see is the real one: its guard against opening a directory twice in
+// one process compares texts.
+static int prepare_dir(struct mr_store *store, const struct mr_store_params *p, struct mr_err *err)
+{
+	int ret = p->read_only ? 0 : make_dirs(p->path);
+
+	if (ret < 0)
+		return mr_fail(err, -ret, "store %s: cannot make the directory: %s", p->path,
+			strerror(-ret));
+	if (realpath(p->path, store->path) == NULL)
+		return mr_fail(err, errno, "store %s: %s", p->path, strerror(errno));
+	return 0;
+}
+
+// ---- who holds it ------------------------------------------------------------------------------
+
+// The process that holds the lock file, 0 when unknown (another PID namespace, or just gone).
+static pid_t lock_holder(const char *path)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	char name[PATH_MAX + 8];
+	pid_t pid = 0;
+	int fd;
+
+	snprintf(name, sizeof(name), "%s/LOCK", path);
+	fd = open(name, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	if (fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK && lock.l_pid > 0)
+		pid = lock.l_pid;
+	close(fd);
+	return pid;
+}
+
+static void process_name(pid_t pid, char *name, size_t name_bytes)
+{
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	snprintf(name, name_bytes, "unknown");
+	f = fopen(path, "re");
+	if (f == NULL)
+		return;
+	if (fgets(name, (int)name_bytes, f) != NULL)
+		name[strcspn(name, "\n")] = '\0';
+	fclose(f);
+}
+
+static int fail_busy(struct mr_store *store, char *text, struct mr_err *err)
+{
+	// Never look at the lock file then: closing it would drop this process's own lock.
+	bool own = strstr(text, "current process") != NULL;
+	pid_t pid = own ? getpid() : lock_holder(store->path);
+	char name[64];
+
+	rocksdb_free(text);
+	if (pid == 0)
+		return mr_fail(err, EBUSY,
+			"store %s: in use by another process; stop it or choose another directory",
+			store->path);
+	process_name(pid, name, sizeof(name));
+	return mr_fail(err, EBUSY,
+		"store %s: in use by %sprocess %d (%s); stop it or choose another directory",
+		store->path, own ? "this very " : "", (int)pid, name);
+}
+
+static int fail_open(struct mr_store *store, char *text, struct mr_err *err)
+{
+	char current[PATH_MAX + 16];
+
+	if (mr_store_errnum(text) == EBUSY)
+		return fail_busy(store, text, err);
+	snprintf(current, sizeof(current), "%s/CURRENT", store->path);
+	// A file is missing in what once was a store: that is damage, not absence.
+	if (mr_store_errnum(text) == ENOENT && access(current, F_OK) == 0) {
+		mr_store_fail_path(store->path, err, text, "open");
+		return -EUCLEAN;
+	}
+	return mr_store_fail_path(store->path, err, text, "open");
+}
+
+// ---- open and close ----------------------------------------------------------------------------
+
+static int open_db(struct mr_store *store, struct mr_err *err)
+{
+	const rocksdb_options_t *const *options =
+		(const rocksdb_options_t *const *)(void *)store->options;
+	rocksdb_options_t *db_options = store->options[MR_STORE_CF_DEFAULT];
+	char *text = NULL;
+
+	if (store->read_only)
+		store->db = rocksdb_open_for_read_only_column_families(db_options, store->path,
+			MR_STORE_CF_COUNT, cf_names, options, store->cf, 0, &text);
+	else
+		store->db = rocksdb_open_column_families(db_options, store->path, MR_STORE_CF_COUNT,
+			cf_names, options, store->cf, &text);
+	if (text != NULL)
+		return fail_open(store, text, err);
+
+	store->read_newest = rocksdb_readoptions_create();
+	store->write_unsynced = rocksdb_writeoptions_create();
+	store->write_synced = rocksdb_writeoptions_create();
+	rocksdb_writeoptions_set_sync(store->write_synced, 1);
+	return 0;
+}
+
+static void free_store(struct mr_store *store)
+{
+	if (store->db != NULL) {
+		for (int i = 0; i < MR_STORE_CF_COUNT; i++)
+			rocksdb_column_family_handle_destroy(store->cf[i]);
+		rocksdb_close(store->db);
+		rocksdb_readoptions_destroy(store->read_newest);
+		rocksdb_writeoptions_destroy(store->write_unsynced);
+		rocksdb_writeoptions_destroy(store->write_synced);
+	}
+	mr_store_free_options(store);
+	free(store);
+}
+
+struct mr_store *mr_store_open(const struct mr_store_params *params, struct mr_err *err)
+{
+	struct mr_store_binding binding;
+	struct mr_store *store;
+	int ret;
+
+	store = calloc(1, sizeof(*store));
+	if (store == NULL) {
+		errno = -mr_fail(err, ENOMEM, "store: no memory");
+		return NULL;
+	}
+	store->read_only = params->read_only;
+	ret = prepare_dir(store, params, err);
+	if (ret == 0)
+		ret = mr_store_make_options(store, params, err);
+	if (ret == 0) {
+		ret = mr_store_bind(params, mr_store_threads(params), &binding, err);
+		if (ret == 0)
+			ret = open_db(store, err);
+		mr_store_unbind(&binding);
+	}
+	if (ret == 0)
+		return store;
+	free_store(store);
+	errno = -ret;
+	return NULL;
+}
+
+int mr_store_close(struct mr_store *store, struct mr_err *err)
+{
+	int ret = 0;
+
+	if (store == NULL)
+		return 0;
+	if (!store->read_only)
+		ret = mr_store_flush(store, err);
+	free_store(store);
+	return ret < 0 ? -EIO : 0;
+}

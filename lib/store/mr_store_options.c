@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "mr_store_impl.h"
+#include "mr_units.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define BLOOM_BITS_PER_KEY 10.0
+#define MEMTABLE_BLOOM_RATIO 0.02
+#define MEMTABLES_MAX 4
+
+static uint64_t or_default(uint64_t value, uint64_t otherwise)
+{
+	return value != 0 ? value : otherwise;
+}
+
+static int compression_of(const char *name, struct mr_err *err)
+{
+	static const struct {
+		const char *name;
+		int kind;
+	} kinds[] = {
+		{"none", rocksdb_no_compression},
+		{"lz4", rocksdb_lz4_compression},
+		{"zstd", rocksdb_zstd_compression},
+	};
+
+	if (name == NULL)
+		return rocksdb_zstd_compression;
+	for (size_t i = 0; i < MR_ARRAY_SIZE(kinds); i++) {
+		if (strcmp(name, kinds[i].name) == 0)
+			return kinds[i].kind;
+	}
+	return mr_fail(err, EINVAL, "store: compression '%s': one of none, lz4, zstd", name);
+}
+
+static void set_table(
+	rocksdb_options_t *o, rocksdb_cache_t *cache, const struct mr_store_params *params)
+{
+	rocksdb_block_based_table_options_t *t = rocksdb_block_based_options_create();
+
+	rocksdb_block_based_options_set_block_cache(t, cache);
+	rocksdb_block_based_options_set_block_size(t, or_default(params->block_bytes, 16 * MR_KIB));
+	rocksdb_block_based_options_set_format_version(t, 5);
+	rocksdb_block_based_options_set_filter_policy(
+		t, rocksdb_filterpolicy_create_bloom_full(BLOOM_BITS_PER_KEY));
+	// Outside the cache they belong to the open files, and all files stay open: pinned.
+	rocksdb_block_based_options_set_cache_index_and_filter_blocks(t, 0);
+	rocksdb_options_set_block_based_table_factory(o, t);
+	rocksdb_block_based_options_destroy(t);
+}
+
+// What holds for the whole database.
+static void set_db(rocksdb_options_t *o, const struct mr_store_params *params, uint64_t memtable)
+{
+	rocksdb_options_set_create_if_missing(o, 1);
+	rocksdb_options_set_create_missing_column_families(o, 1);
+	rocksdb_options_set_max_open_files(o, -1);
+	rocksdb_options_set_max_background_jobs(o, (int)mr_store_threads(params));
+	// Else a family that is hardly written to would keep every WAL file alive.
+	rocksdb_options_set_max_total_wal_size(o, MEMTABLES_MAX * memtable);
+	rocksdb_options_set_skip_stats_update_on_db_open(o, 1);
+	rocksdb_options_set_bytes_per_sync(o, MR_MIB);
+	rocksdb_options_set_keep_log_file_num(o, 4);
+	rocksdb_options_set_max_log_file_size(o, 16 * MR_MIB);
+}
+
+static void set_rows(rocksdb_options_t *o, const struct mr_store_params *params, uint64_t memtable,
+	int compression)
+{
+	rocksdb_options_set_write_buffer_size(o, memtable);
+	rocksdb_options_set_max_write_buffer_number(o, MEMTABLES_MAX);
+	rocksdb_options_set_max_bytes_for_level_base(o, MR_MAX(256 * MR_MIB, 4 * memtable));
+	rocksdb_options_set_level_compaction_dynamic_level_bytes(o, 1);
+	rocksdb_options_set_memtable_prefix_bloom_size_ratio(o, MEMTABLE_BLOOM_RATIO);
+	rocksdb_options_set_memtable_whole_key_filtering(o, 1);
+	rocksdb_options_set_prefix_extractor(
+		o, rocksdb_slicetransform_create_fixed_prefix(MR_STORE_PREFIX_BYTES));
+	rocksdb_options_set_compression(o, compression);
+	rocksdb_options_set_enable_blob_files(o, 1);
+	rocksdb_options_set_min_blob_size(
+		o, or_default(params->blob_min_bytes, 4 * MR_KIB) + MR_STORE_HEAD_BYTES);
+	rocksdb_options_set_blob_compression_type(o, compression);
+	rocksdb_options_set_enable_blob_gc(o, 1);
+}
+
+int mr_store_make_options(
+	struct mr_store *store, const struct mr_store_params *params, struct mr_err *err)
+{
+	uint64_t memtable = or_default(params->memtable_bytes, 64 * MR_MIB);
+	int compression = compression_of(params->compression, err);
+
+	if (compression < 0)
+		return compression;
+	store->block_cache =
+		rocksdb_cache_create_lru(or_default(params->block_cache_bytes, 256 * MR_MIB));
+	for (int i = 0; i < MR_STORE_CF_COUNT; i++) {
+		rocksdb_options_t *o = rocksdb_options_create();
+
+		store->options[i] = o;
+		set_db(o, params, memtable);
+		set_table(o, store->block_cache, params);
+		if (i != MR_STORE_CF_LIVE && i != MR_STORE_CF_HISTORICAL)
+			continue;
+		set_rows(o, params, memtable, compression);
+		rocksdb_options_set_blob_cache(o, store->block_cache);
+	}
+	return 0;
+}
+
+void mr_store_free_options(struct mr_store *store)
+{
+	for (int i = 0; i < MR_STORE_CF_COUNT; i++) {
+		if (store->options[i] != NULL)
+			rocksdb_options_destroy(store->options[i]);
+	}
+	if (store->block_cache != NULL)
+		rocksdb_cache_destroy(store->block_cache);
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "mr_store_impl.h"
+#include "mr_units.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct mr_store_scan {
+	struct mr_store *store;
+	rocksdb_readoptions_t *options;
+	rocksdb_iterator_t *it;
+	bool started;
+	uint8_t limit[MR_STORE_LIMIT_MAX_BYTES]; // RocksDB keeps a pointer to it
+};
+
+struct mr_store_scan *mr_store_scan_begin(struct mr_store *store, mr_space_t space)
+{
+	struct mr_store_scan *scan = calloc(1, sizeof(*scan));
+	uint8_t from[MR_STORE_PREFIX_BYTES];
+
+	if (scan == NULL)
+		return NULL;
+	scan->store = store;
+	scan->options = rocksdb_readoptions_create();
+	rocksdb_readoptions_set_total_order_seek(scan->options, 1);
+	// A scan passes once over everything: it must not push hot blocks out.
+	rocksdb_readoptions_set_fill_cache(scan->options, 0);
+	rocksdb_readoptions_set_readahead_size(scan->options, 2 * MR_MIB);
+	if (space != 0)
+		rocksdb_readoptions_set_iterate_upper_bound(scan->options,
+			(const char *)scan->limit, mr_store_put_limit(scan->limit, space));
+	scan->it =
+		rocksdb_create_iterator_cf(store->db, scan->options, store->cf[MR_STORE_CF_LIVE]);
+	rocksdb_iter_seek(scan->it, (const char *)from, mr_store_put_prefix(from, space));
+	return scan;
+}
+
+static int parse_item(struct mr_store_scan *scan, struct mr_store_item *ret_item)
+{
+	struct mr_store_head head;
+	size_t key_bytes, value_bytes;
+	const uint8_t *key = (const uint8_t *)rocksdb_iter_key(scan->it, &key_bytes);
+	const char *value = rocksdb_iter_value(scan->it, &value_bytes);
+
+	if (key_bytes < MR_STORE_PREFIX_BYTES || key_bytes > MR_STORE_KEY_MAX_BYTES ||
+		!mr_store_parse_head(value, value_bytes, &head))
+		return -EUCLEAN;
+	*ret_item = (struct mr_store_item){
+		.space = mr_load_be32(key),
+		.key = key + MR_STORE_PREFIX_BYTES,
+		.key_bytes = (uint8_t)(key_bytes - MR_STORE_PREFIX_BYTES),
+		.deleted = (head.flags & MR_STORE_DELETED) != 0,
+		.event_time_us = head.event_time_us,
+		.layout = head.layout,
+		.row = (const uint8_t *)value + sizeof(head),
+		.row_bytes = (uint32_t)(value_bytes - sizeof(head)),
+	};
+	return 0;
+}
+
+int mr_store_scan_next(
+	struct mr_store_scan *scan, struct mr_store_item *ret_item, struct mr_err *err)
+{
+	char *text = NULL;
+
+	if (scan->started && rocksdb_iter_valid(scan->it))
+		rocksdb_iter_next(scan->it);
+	scan->started = true;
+	if (!rocksdb_iter_valid(scan->it)) {
+		rocksdb_iter_get_error(scan->it, &text);
+		return mr_store_fail(scan->store, err, text, "scan") < 0 ? -EIO : 0;
+	}
+	if (parse_item(scan, ret_item) < 0)
+		return mr_fail(err, EIO, "store %s: scan: a value is not a row; restore a backup",
+			scan->store->path);
+	return 1;
+}
+
+void mr_store_scan_end(struct mr_store_scan *scan)
+{
+	if (scan == NULL)
+		return;
+	rocksdb_iter_destroy(scan->it);
+	rocksdb_readoptions_destroy(scan->options);
+	free(scan);
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "mr_store_impl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+uint32_t mr_store_put_limit(uint8_t *to, mr_space_t space)
+{
+	if (space != UINT32_MAX)
+		return mr_store_put_prefix(to, space + 1);
+	// Nothing follows the last prefix, so the limit is longer than any key under it.
+	memset(to, 0xff, MR_STORE_LIMIT_MAX_BYTES);
+	return MR_STORE_LIMIT_MAX_BYTES;
+}
+
+static void batch_put(
+	struct mr_store *store, rocksdb_writebatch_t *batch, const struct mr_store_put *put)
+{
+	struct mr_store_head head = mr_store_head_of(put);
+	uint8_t key[MR_STORE_KEY_MAX_BYTES];
+	const char *keys[] = {(const char *)key};
+	size_t keys_bytes[] = {mr_store_put_key(key, put->space, put->key, put->key_bytes)};
+	const char *values[] = {(const char *)&head, put->row};
+	size_t values_bytes[] = {sizeof(head), put->row_bytes};
+
+	rocksdb_writebatch_putv_cf(batch, store->cf[MR_STORE_CF_LIVE], 1, keys, keys_bytes,
+		put->deleted || put->row_bytes == 0 ? 1 : 2, values, values_bytes);
+}
+
+// Writes and frees the batch.
+static int write_batch(struct mr_store *store, rocksdb_writebatch_t *batch, bool sync,
+	const char *what, struct mr_err *err)
+{
+	char *text = NULL;
+
+	rocksdb_write(store->db, sync ? store->write_synced : store->write_unsynced, batch, &text);
+	rocksdb_writebatch_destroy(batch);
+	if (sync)
+		mr_store_count(&store->syncs, 1);
+	return mr_store_fail(store, err, text, what);
+}
+
+static int sync_wal(struct mr_store *store, struct mr_err *err)
+{
+	char *text = NULL;
+
+	rocksdb_flush_wal(store->db, 1, &text);
+	mr_store_count(&store->syncs, 1);
+	return mr_store_fail(store, err, text, "sync the WAL");
+}
+
+int mr_store_commit(struct mr_store *store, const struct mr_store_put *puts, unsigned n, bool sync,
+	struct mr_err *err)
+{
+	rocksdb_writebatch_t *batch;
+	char what[32];
+	int ret;
+
+	ret = mr_store_check_writable(store, err);
+	if (ret < 0)
+		return ret;
+	if (n == 0)
+		return sync ? sync_wal(store, err) : 0;
+	batch = rocksdb_writebatch_create();
+	for (unsigned i = 0; i < n; i++)
+		batch_put(store, batch, &puts[i]);
+	snprintf(what, sizeof(what), "write %u rows", n);
+	ret = write_batch(store, batch, sync, what, err);
+	if (ret < 0)
+		return ret;
+	mr_store_count(&store->commits, 1);
+	mr_store_count(&store->rows_written, n);
+	return 0;
+}
+
+int mr_store_meta_put(struct mr_store *store, const char *key, const void *value,
+	size_t value_bytes, struct mr_err *err)
+{
+	rocksdb_column_family_handle_t *cf = store->cf[MR_STORE_CF_METADATA];
+	rocksdb_writebatch_t *batch;
+	int ret;
+
+	ret = mr_store_check_writable(store, err);
+	if (ret < 0)
+		return ret;
+	batch = rocksdb_writebatch_create();
+	if (value != NULL)
+		rocksdb_writebatch_put_cf(batch, cf, key, strlen(key), value, value_bytes);
+	else
+		rocksdb_writebatch_delete_cf(batch, cf, key, strlen(key));
+	return write_batch(store, batch, true, "write metadata", err);
+}
+
+void *mr_store_meta_get(struct mr_store *store, const char *key, size_t *ret_bytes)
+{
+	char *text = NULL, *value, *copy;
+	size_t bytes;
+
+	value = rocksdb_get_cf(store->db, store->read_newest, store->cf[MR_STORE_CF_METADATA], key,
+		strlen(key), &bytes, &text);
+	if (text != NULL) {
+		mr_store_fail(store, NULL, text, "read metadata");
+		errno = EIO;
+		return NULL;
+	}
+	if (value == NULL) {
+		errno = ENOENT;
+		return NULL;
+	}
+	copy = malloc(bytes + 1);
+	if (copy != NULL) {
+		memcpy(copy, value, bytes);
+		copy[bytes] = '\0';
+		*ret_bytes = bytes;
+	}
+	rocksdb_free(value);
+	if (copy == NULL)
+		errno = ENOMEM;
+	return copy;
+}
+
+int mr_store_drop_space(struct mr_store *store, mr_space_t space, struct mr_err *err)
+{
+	static const enum mr_store_cf families[] = {MR_STORE_CF_LIVE, MR_STORE_CF_HISTORICAL};
+	uint8_t from[MR_STORE_PREFIX_BYTES], limit[MR_STORE_LIMIT_MAX_BYTES];
+	uint32_t from_bytes = mr_store_put_prefix(from, space);
+	uint32_t limit_bytes = mr_store_put_limit(limit, space);
+	rocksdb_writebatch_t *batch;
+	char what[48];
+	int ret;
+
+	ret = mr_store_check_writable(store, err);
+	if (ret < 0)
+		return ret;
+	batch = rocksdb_writebatch_create();
+	for (size_t i = 0; i < MR_ARRAY_SIZE(families); i++)
+		rocksdb_writebatch_delete_range_cf(batch, store->cf[families[i]],
+			(const char *)from, from_bytes, (const char *)limit, limit_bytes);
+	snprintf(what, sizeof(what), "drop set %u version %u", mr_space_set(space),
+		mr_space_version(space));
+	return write_batch(store, batch, true, what, err);
+}
