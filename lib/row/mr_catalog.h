@@ -32,7 +32,7 @@
 struct mr_catalog {
 	unsigned n_sets, n_views;    //!< views: explicit ones only
 	struct mr_schema **sets;     //!< by id, ascending
-	struct mr_view **views;	     //!< by id, ascending
+	struct mr_view **views;      //!< by id, ascending
 	struct mr_view **set_views;  //!< the implicit view of sets[i]
 	struct mr_view **by_wire_id; //!< 65536 pointers
 };

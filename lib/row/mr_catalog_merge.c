@@ -72,7 +72,7 @@ static int check_set(const struct mr_catalog *base, const struct mr_schema *new,
 	if (old == NULL)
 		return 0;
 	return mr_schema_same_key(old, new) ? check_columns(old, new, err)
-					    : fail_key(old, new, err);
+	                                    : fail_key(old, new, err);
 }
 
 static const struct mr_view *find_view(const struct mr_catalog *catalog, const char *name)

@@ -78,7 +78,7 @@ static mr_always_inline int walk(const struct mr_schema *schema, const uint8_t *
 		if (ret_parts != NULL && is_number(type))
 			ret_parts[i] =
 				(struct mr_key_value){.u64 = mr_load_be64(key + at) ^
-							     (type == MR_TYPE_I64 ? SIGN_BIT : 0)};
+			                                     (type == MR_TYPE_I64 ? SIGN_BIT : 0)};
 		else if (ret_parts != NULL)
 			ret_parts[i] = (struct mr_key_value){.data = key + at, .bytes = bytes};
 		at += bytes;
@@ -140,9 +140,9 @@ static int fail_part(
 
 	return mr_fail(err, -ret, "key part %s: %s expected, got '%s'%s", part->name,
 		mr_type_name(part->type), mr_text_shown(text, shown, sizeof(shown)),
-		ret == -ERANGE		       ? ": out of range"
-		: ret == -E2BIG		       ? ": a key has at most 255 bytes"
-		: is_number(part->type)	       ? ""
+		ret == -ERANGE                 ? ": out of range"
+		: ret == -E2BIG                ? ": a key has at most 255 bytes"
+		: is_number(part->type)        ? ""
 		: part->type == MR_TYPE_STRING ? ": not UTF-8"
 					       : ": an even number of hex digits after 0x");
 }

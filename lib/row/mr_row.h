@@ -22,7 +22,7 @@ struct mr_value {
 		double f64;
 	};
 	const uint8_t *data; //!< string, bytes: the bytes; arrays: the elements, little-endian
-	uint32_t bytes;	     //!< of data
+	uint32_t bytes;      //!< of data
 };
 
 /**

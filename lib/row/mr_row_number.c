@@ -156,7 +156,7 @@ static bool parse_nan(struct mr_text text, uint64_t quiet, uint64_t mantissa_max
 		*ret_bits = bits | quiet;
 		return true;
 	}
-	if (text.bytes < 5 || text.bytes > 16 || strncmp(text.data, "(0x", 3) != 0 ||
+	if (text.bytes < 5 || text.bytes > 17 || strncmp(text.data, "(0x", 3) != 0 ||
 		text.data[text.bytes - 1] != ')')
 		return false;
 	for (size_t i = 3; i < text.bytes - 1; i++) {

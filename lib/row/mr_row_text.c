@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 static int fail_text(const struct mr_column *column, struct mr_text text, int ret, const char *why,
@@ -51,7 +52,7 @@ static int parse_element(enum mr_type type, struct mr_text text, uint8_t *cell)
 		return 0;
 	default:
 		ret = type == MR_TYPE_TIMESTAMP ? mr_text_timestamp(text, &i)
-						: mr_text_i64(text, &i);
+		                                : mr_text_i64(text, &i);
 		if (ret < 0)
 			return ret;
 		if (type == MR_TYPE_I32 && (i < INT32_MIN || i > INT32_MAX))
@@ -87,42 +88,46 @@ static struct mr_text next_element(struct mr_text *rest, bool *ret_more)
 	return element;
 }
 
-// Parses the elements straight into the cell; on failure the column is set to null.
-static int parse_array(const struct mr_column *column, struct mr_text text, uint8_t *cell)
+// Parses the elements straight into the cell. What is wrong, if anything, goes into why.
+static int parse_array(const struct mr_column *column, struct mr_text text, uint8_t *cell,
+	char *why, size_t why_bytes)
 {
-	struct mr_text rest = mr_text_trim(text.data, text.bytes);
-	unsigned step = column->cell_bytes / column->count;
+	struct mr_text rest = mr_text_trim(text.data, text.bytes), element;
+	unsigned step = column->cell_bytes / column->count, n = 0;
+	char shown[MR_TEXT_SHOWN_BYTES];
 	bool more = true;
 
 	if (rest.bytes >= 2 && rest.data[0] == '[' && rest.data[rest.bytes - 1] == ']')
 		rest = mr_text_trim(rest.data + 1, rest.bytes - 2);
-	for (unsigned i = 0; more; i++) {
-		struct mr_text element = next_element(&rest, &more);
+	for (; more && n < column->count; n++) {
 		int ret;
 
-		if (i >= column->count || (i + 1 == column->count && more))
-			return -E2BIG;
-		ret = parse_element(column->type, element, cell + i * step);
-		if (ret < 0)
+		element = next_element(&rest, &more);
+		ret = parse_element(column->type, element, cell + n * step);
+		if (ret < 0) {
+			snprintf(why, why_bytes, ": element %u is '%s'%s", n + 1,
+				mr_text_shown(element, shown, sizeof(shown)),
+				ret == -ERANGE ? ", out of range" : "");
 			return ret;
-		if (!more && i + 1 < column->count)
-			return -E2BIG;
+		}
 	}
-	return 0;
+	if (n == column->count && !more)
+		return 0;
+	snprintf(why, why_bytes, more ? ": more than %u elements" : ": %u elements", n);
+	return -EINVAL;
 }
 
+// On failure the column is null: its cell may hold some of the new elements.
 static int set_array_text(struct mr_row_builder *b, const struct mr_column *column,
 	struct mr_text text, struct mr_err *err)
 {
 	const struct mr_value null = {.type = column->type, .is_null = true};
-	uint8_t *cell = b->row + column->offset;
-	int ret = parse_array(column, text, cell);
+	char why[MR_TEXT_SHOWN_BYTES + 64];
+	int ret = parse_array(column, text, b->row + column->offset, why, sizeof(why));
 
 	if (ret < 0) {
 		mr_row_set(b, column, &null);
-		if (ret == -E2BIG)
-			return fail_text(column, text, -EINVAL, ": wrong number of elements", err);
-		return fail_text(column, text, ret, NULL, err);
+		return fail_text(column, text, ret, why, err);
 	}
 	b->row[column->slot / 8u] &= (uint8_t) ~(1u << column->slot % 8u);
 	return 0;

@@ -42,7 +42,7 @@ enum mr_type {
 	MR_TYPE_F32,
 	MR_TYPE_F64,
 	MR_TYPE_TIMESTAMP, //!< i64, microseconds since the epoch
-	MR_TYPE_STRING,	   //!< UTF-8
+	MR_TYPE_STRING,    //!< UTF-8
 	MR_TYPE_BYTES,
 	MR_TYPE_COUNT,
 };
@@ -60,11 +60,11 @@ const char *mr_durability_name(enum mr_durability durability);
 struct mr_column {
 	const char *name;
 	enum mr_type type;
-	uint16_t count;	     //!< elements; 1 unless an array
-	bool is_array;	     //!< declared as type[count]
+	uint16_t count;      //!< elements; 1 unless an array
+	bool is_array;       //!< declared as type[count]
 	bool is_variable;    //!< string or bytes
-	uint16_t index;	     //!< place in the declaration
-	uint16_t slot;	     //!< place in the layout; also its null bit
+	uint16_t index;      //!< place in the declaration
+	uint16_t slot;       //!< place in the layout; also its null bit
 	uint16_t offset;     //!< of its cell in the row
 	uint16_t cell_bytes; //!< of the whole cell, arrays included
 };
@@ -84,7 +84,7 @@ struct mr_shape {
 	uint16_t fixed_offset; //!< end of the null bits, rounded up to 8
 	uint16_t fixed_bytes;  //!< null bits and fixed part: where the tail starts; shortest row
 	struct mr_column *columns; //!< by declaration index
-	uint16_t *by_slot;	   //!< slot -> declaration index
+	uint16_t *by_slot;         //!< slot -> declaration index
 };
 
 struct mr_schema {
@@ -92,7 +92,7 @@ struct mr_schema {
 	uint16_t id;
 	uint16_t version; //!< the current one, from 1
 	bool has_version; //!< the text said so; otherwise it is 1 until mr_catalog_merge() knows
-			  //!< better
+	                  //!< better
 	uint64_t ttl_us;  //!< 0: rows do not expire
 	enum mr_durability durability;
 	uint8_t n_key_parts;
@@ -100,7 +100,7 @@ struct mr_schema {
 	uint8_t key_fixed_bytes; //!< length of every key, or 0 when it varies
 	struct mr_shape shape;
 	uint32_t layout; //!< hash of key types, column names, types and order: same value, same
-			 //!< bytes
+	                 //!< bytes
 };
 
 /** @return the column, or NULL. O(columns). */

@@ -36,8 +36,8 @@ struct mr_var_copy {
 
 struct mr_view_part {
 	const struct mr_schema *schema;
-	struct mr_shape shape;	  //!< of the partial row; column names as in the set
-	bool is_identity;	  //!< stored rows are answered as they are
+	struct mr_shape shape;    //!< of the partial row; column names as in the set
+	bool is_identity;         //!< stored rows are answered as they are
 	uint16_t row_fixed_bytes; //!< shortest stored row
 	uint16_t n_copies, n_bit_copies, n_var_copies;
 	struct mr_copy *copies;
