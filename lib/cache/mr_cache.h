@@ -31,11 +31,11 @@
  * to MR_CACHE_ROW_MAX_BYTES. Times are microseconds since the epoch.
  */
 
-#include <stdbool.h>
-
 #include "mr_cc.h"
 #include "mr_hash.h"
 #include "mr_hist.h"
+
+#include <stdbool.h>
 
 #define MR_CACHE_ALIGN 4096u
 #define MR_CACHE_ROW_MAX_BYTES 8192u
@@ -48,16 +48,16 @@ struct mr_cache_params {
 	uint32_t mean_row_bytes; //!< expected key + row size, sizes the index; 0: 128
 	uint64_t max_rows;       //!< hard limit of rows besides the budget; 0: none
 	uint8_t k;               //!< 1, 2 or 3; 0: 2
-	double crp_ratio;        //!< correlated reference period in accesses over rows; < 0: default
-	double history_ratio;    //!< retained history entries over rows; < 0: default
-	uint64_t seed;           //!< of the eviction sampling
+	double crp_ratio;     //!< correlated reference period in accesses over rows; < 0: default
+	double history_ratio; //!< retained history entries over rows; < 0: default
+	uint64_t seed;        //!< of the eviction sampling
 };
 
 /** A row found, to be copied and then validated. Owner: the reader. */
 struct mr_cache_ref {
-	const uint8_t *row;     //!< first byte of the row
+	const uint8_t *row; //!< first byte of the row
 	uint16_t row_bytes;
-	bool deleted;           //!< a tombstone: the key is known to be absent (row_bytes is 0)
+	bool deleted; //!< a tombstone: the key is known to be absent (row_bytes is 0)
 	uint64_t event_time_us;
 	// What mr_cache_valid() compares.
 	const void *bucket;
@@ -85,16 +85,16 @@ extern const char *const mr_cache_evict_reason_names[MR_CACHE_EVICT_COUNT];
 /** Figures at one moment; consistent when no writer is active. */
 struct mr_cache_stats {
 	uint64_t budget_bytes, index_bytes, history_bytes, value_bytes; //!< the parts of the budget
-	uint64_t rows;                //!< live rows, tombstones included
-	uint64_t row_slots;           //!< index capacity
-	uint64_t live_bytes;          //!< key + row bytes + row headers of live rows
-	uint64_t slot_bytes;          //!< what those rows take up in value memory
+	uint64_t rows;       //!< live rows, tombstones included
+	uint64_t row_slots;  //!< index capacity
+	uint64_t live_bytes; //!< key + row bytes + row headers of live rows
+	uint64_t slot_bytes; //!< what those rows take up in value memory
 	uint64_t fills, updates, evictions[MR_CACHE_EVICT_COUNT];
-	uint64_t fills_stale;         //!< refused: the lease was broken or a newer row is there
-	uint64_t fills_too_big;       //!< refused: row over MR_CACHE_ROW_MAX_BYTES
+	uint64_t fills_stale;   //!< refused: the lease was broken or a newer row is there
+	uint64_t fills_too_big; //!< refused: row over MR_CACHE_ROW_MAX_BYTES
 	uint64_t history_entries, history_hits;
 	uint64_t crp_ticks, history_ticks;
-	uint64_t pages, pages_moved;  //!< value pages, and how many changed their size class
+	uint64_t pages, pages_moved; //!< value pages, and how many changed their size class
 	struct mr_hist age_at_eviction_ticks;
 };
 
@@ -117,6 +117,12 @@ void mr_cache_prefetch_bulk(const struct mr_cache *cache, const uint64_t *hashes
 
 /** Stage 2: asks for the row that the bucket's tags promise, if any. Bucket should be cached. */
 void mr_cache_prefetch_row(const struct mr_cache *cache, uint64_t hash);
+
+/**
+ * Stage 2 for a burst: as mr_cache_prefetch_row() on each, and then once more for the rows that
+ * live in their second bucket, whose line the first round had to ask for.
+ */
+void mr_cache_prefetch_row_bulk(const struct mr_cache *cache, const uint64_t *hashes, unsigned n);
 
 /**
  * Stage 3: finds a row and records the access.
@@ -173,16 +179,22 @@ int mr_cache_fill(struct mr_cache *cache, const struct mr_cache_row *row,
  *   false: only replace or drop a row that is cached; true: put it in if it is not.
  * @return 0; -ESTALE: a newer row is cached; -E2BIG, -ENOSPC: the key is now not cached.
  */
-int mr_cache_update(struct mr_cache *cache, const struct mr_cache_row *row, bool insert,
-	uint64_t now_ticks);
+int mr_cache_update(
+	struct mr_cache *cache, const struct mr_cache_row *row, bool insert, uint64_t now_ticks);
 
 /** Drops the key and breaks leases on it. @return true when it was cached. */
 bool mr_cache_invalidate(struct mr_cache *cache, uint64_t hash, mr_space_t space, const void *key,
 	unsigned key_bytes, enum mr_cache_evict_reason reason);
 
-/** Drops the rows of a space, @p n_buckets at a time from *cursor on. @return rows dropped. */
-uint64_t mr_cache_drop_space(struct mr_cache *cache, mr_space_t space, uint64_t *cursor,
-	uint64_t n_buckets);
+#define MR_CACHE_CURSOR_END UINT64_MAX
+
+/**
+ * Drops the rows of a space, @p n_buckets at a time from *cursor on (first 0), which becomes
+ * MR_CACHE_CURSOR_END after the last bucket. A row that another writer moves between buckets
+ * meanwhile may stay, and ages out. @return rows dropped.
+ */
+uint64_t mr_cache_drop_space(
+	struct mr_cache *cache, mr_space_t space, uint64_t *cursor, uint64_t n_buckets);
 
 /**
  * Housekeeping, to be called now and then by one writer: clamps access stamps that would wrap.
@@ -190,13 +202,19 @@ uint64_t mr_cache_drop_space(struct mr_cache *cache, mr_space_t space, uint64_t 
  */
 void mr_cache_age(struct mr_cache *cache, uint64_t now_ticks, uint64_t n_buckets);
 
-/** One live row handed out by mr_cache_walk(). */
-typedef void (*mr_cache_walk_fn)(const struct mr_cache_row *row, uint64_t k_distance_ticks,
-	void *arg);
+/** A K-distance that means: accessed fewer than K times; what is above it is the row's age. */
+#define MR_CACHE_K_NEVER (UINT64_C(1) << 32)
+
+/**
+ * One live row handed out by mr_cache_walk(), copied: valid during the call. Smaller distances are
+ * worth more.
+ */
+typedef void (*mr_cache_walk_fn)(
+	const struct mr_cache_row *row, uint64_t k_distance_ticks, void *arg);
 
 /** Walks @p n_buckets from *cursor on; for dumps and warm restart. @return false at the end. */
-bool mr_cache_walk(struct mr_cache *cache, uint64_t now_ticks, uint64_t *cursor,
-	uint64_t n_buckets, mr_cache_walk_fn fn, void *arg);
+bool mr_cache_walk(struct mr_cache *cache, uint64_t now_ticks, uint64_t *cursor, uint64_t n_buckets,
+	mr_cache_walk_fn fn, void *arg);
 
 void mr_cache_stats(const struct mr_cache *cache, struct mr_cache_stats *ret_stats);
 

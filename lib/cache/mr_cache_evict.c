@@ -1,0 +1,481 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Who goes, and how memory for new rows comes about.
+//
+// A hand walks over the buckets, a few for each eviction, and keeps the worst rows that it met in
+// a small pool; the worst of the pool goes. In one turn of the hand, during which a few per cent
+// of the rows are evicted, every row was looked at, so that the victim is always among the worst
+// few per cent. Small caches are looked through whole each time, which is exact LRU-K.
+#include "mr_cache_priv.h"
+
+#define HAND_BUCKETS 8u
+#define EVICT_TRIES 64u
+#define ALLOC_EVICTIONS_MAX 1024u
+#define RELOCATE_TRIES 64u
+#define FOLLOW_EVERY 256u
+#define CLOCK_SKEW_TICKS 1024
+
+#define SCORE_ELIGIBLE (1u << 31)
+#define SCORE_STRANGER (1u << 30)
+
+static unsigned unlog(unsigned code)
+{
+	return code < 16 ? code : ((code & 15) | 16) << ((code >> 4) - 1);
+}
+
+uint32_t mr_cache_score(const struct mr_cache *cache, uint32_t stamp, uint64_t now_ticks)
+{
+	unsigned age = mr_cache_stamp_age(stamp, now_ticks), low = stamp & 0xffff;
+	uint32_t score = age;
+
+	if (cache->k == 2)
+		score = low == 0xffff ? SCORE_STRANGER | age : age + low;
+	else if (cache->k == 3)
+		score = (low & 0xff) == 0xff ? SCORE_STRANGER | age
+		                             : age + unlog(low >> 8) + unlog(low & 0xff);
+	// why relaxed: a period that is about to change a little.
+	if (age > atomic_load_explicit(&cache->crp_ticks, memory_order_relaxed))
+		score |= SCORE_ELIGIBLE;
+	return score;
+}
+
+uint64_t mr_cache_k_distance(const struct mr_cache *cache, uint32_t stamp, uint64_t now_ticks)
+{
+	uint32_t score = mr_cache_score(cache, stamp, now_ticks);
+	uint64_t ticks = score & ~(SCORE_ELIGIBLE | SCORE_STRANGER);
+
+	return (score & SCORE_STRANGER) != 0 ? MR_CACHE_K_NEVER + ticks : ticks;
+}
+
+void mr_cache_age_way(struct mr_cache_bucket *b, unsigned way, uint64_t now_ticks)
+{
+	// why relaxed: as readers' stamps; one that gets lost here is one access.
+	uint32_t stamp = atomic_load_explicit(&b->stamp[way], memory_order_relaxed);
+	int16_t age = (int16_t)(uint16_t)(now_ticks - (stamp >> 16));
+
+	if (age > (int)MR_CACHE_AGE_MAX || age < -CLOCK_SKEW_TICKS)
+		atomic_store_explicit(&b->stamp[way],
+			(uint32_t)(uint16_t)(now_ticks - MR_CACHE_AGE_MAX) << 16 | (stamp & 0xffff),
+			memory_order_relaxed);
+}
+
+void mr_cache_follow_turnover(struct mr_cache *cache, uint64_t rows)
+{
+	double ticks = cache->crp_ratio * (double)rows / (double)cache->tick_accesses;
+	uint16_t crp = (uint16_t)MR_MIN(ticks, MR_CACHE_AGE_MAX / 2.0);
+
+	// why relaxed, and only on change: every reader has this line.
+	if (crp != atomic_load_explicit(&cache->crp_ticks, memory_order_relaxed))
+		atomic_store_explicit(&cache->crp_ticks, crp, memory_order_relaxed);
+}
+
+// ---- choosing ----------------------------------------------------------------------------------
+
+/** The worst row met, and the worst of one class. */
+struct pick {
+	struct mr_cache_candidate best, best_of_class;
+	uint32_t score, score_of_class; //!< plus one; 0: none
+};
+
+static void consider(const struct mr_cache *cache, struct pick *pick,
+	const struct mr_cache_candidate *c, uint32_t class, uint64_t now_ticks)
+{
+	uint32_t score = mr_cache_score(cache, c->stamp, now_ticks) + 1;
+
+	if (score > pick->score) {
+		pick->best = *c;
+		pick->score = score;
+	}
+	if (class != MR_CACHE_NO_PREFERENCE && score > pick->score_of_class &&
+		mr_cache_loc_class(cache, c->loc) == class) {
+		pick->best_of_class = *c;
+		pick->score_of_class = score;
+	}
+}
+
+// A row of the class in need goes first if its distance is within a tenth of the worst.
+static bool settle(const struct pick *pick, struct mr_cache_candidate *ret_c)
+{
+	const uint32_t kind = SCORE_ELIGIBLE | SCORE_STRANGER;
+	uint64_t best = pick->score & ~kind, other = pick->score_of_class & ~kind;
+
+	if (pick->score == 0)
+		return false;
+	if (pick->score_of_class != 0 && (pick->score & kind) == (pick->score_of_class & kind) &&
+		other * 10 >= best * 9)
+		*ret_c = pick->best_of_class;
+	else
+		*ret_c = pick->best;
+	return true;
+}
+
+static bool candidate_at(struct mr_cache *cache, uint64_t bucket, unsigned way, uint64_t now_ticks,
+	struct mr_cache_candidate *ret_c)
+{
+	struct mr_cache_bucket *b = &cache->buckets[bucket];
+	// why relaxed: evict() looks again when it holds the bucket.
+	uint32_t loc = atomic_load_explicit(&b->loc[way], memory_order_relaxed);
+
+	if (loc == 0)
+		return false;
+	mr_cache_age_way(b, way, now_ticks);
+	*ret_c = (struct mr_cache_candidate){(uint32_t)bucket, way, loc,
+		atomic_load_explicit(&b->stamp[way], memory_order_relaxed)};
+	return true;
+}
+
+static bool pick_exact(struct mr_cache_op *op, uint32_t class, struct mr_cache_candidate *ret_c)
+{
+	struct pick pick = {.score = 0};
+	struct mr_cache_candidate c;
+
+	for (uint64_t b = 0; b < op->cache->n_buckets; b++) {
+		for (unsigned way = 0; way < MR_CACHE_WAYS; way++) {
+			if (candidate_at(op->cache, b, way, op->now_ticks, &c))
+				consider(op->cache, &pick, &c, class, op->now_ticks);
+		}
+	}
+	return settle(&pick, ret_c);
+}
+
+/** Scores of the pool's rows at this moment. */
+struct pool_view {
+	uint32_t scores[MR_CACHE_POOL];
+	unsigned least; //!< index of the least bad
+};
+
+static void find_least(const struct mr_cache *cache, struct pool_view *view)
+{
+	view->least = 0;
+	for (unsigned i = 1; i < cache->n_pool; i++) {
+		if (view->scores[i] < view->scores[view->least])
+			view->least = i;
+	}
+}
+
+static void pool_offer(
+	struct mr_cache_op *op, struct pool_view *view, const struct mr_cache_candidate *c)
+{
+	struct mr_cache *cache = op->cache;
+	uint32_t score = mr_cache_score(cache, c->stamp, op->now_ticks);
+	unsigned at = cache->n_pool;
+
+	if (at == MR_CACHE_POOL && score <= view->scores[view->least])
+		return;
+	for (unsigned i = 0; i < cache->n_pool; i++) {
+		if (cache->pool[i].bucket == c->bucket && cache->pool[i].way == c->way) {
+			at = i;
+			break;
+		}
+	}
+	if (at == MR_CACHE_POOL)
+		at = view->least;
+	else if (at == cache->n_pool)
+		cache->n_pool++;
+	cache->pool[at] = *c;
+	view->scores[at] = score;
+	find_least(cache, view);
+}
+
+static void sweep(struct mr_cache_op *op, struct pool_view *view)
+{
+	struct mr_cache *cache = op->cache;
+	struct mr_cache_candidate c;
+
+	for (uint64_t seen = 0; seen < cache->n_buckets; seen++) {
+		if (seen >= HAND_BUCKETS && cache->n_pool > 0)
+			break;
+		for (unsigned way = 0; way < MR_CACHE_WAYS; way++) {
+			if (candidate_at(cache, cache->hand, way, op->now_ticks, &c))
+				pool_offer(op, view, &c);
+		}
+		cache->hand = cache->hand + 1 == cache->n_buckets ? 0 : cache->hand + 1;
+		mr_prefetch(
+			&cache->buckets[MR_MIN(cache->hand + HAND_BUCKETS, cache->n_buckets - 1)]);
+	}
+}
+
+// Drops the pool's rows that were accessed or went away since the hand met them.
+static void pool_refresh(struct mr_cache_op *op, struct pool_view *view)
+{
+	struct mr_cache *cache = op->cache;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < cache->n_pool; i++) {
+		struct mr_cache_candidate c;
+
+		if (!candidate_at(
+			    cache, cache->pool[i].bucket, cache->pool[i].way, op->now_ticks, &c))
+			continue;
+		cache->pool[n] = c;
+		view->scores[n++] = mr_cache_score(cache, c.stamp, op->now_ticks);
+	}
+	cache->n_pool = n;
+	find_least(cache, view);
+}
+
+static bool pick_by_hand(struct mr_cache_op *op, uint32_t class, struct mr_cache_candidate *ret_c)
+{
+	struct mr_cache *cache = op->cache;
+	struct pick pick = {.score = 0};
+	struct pool_view view;
+	bool found;
+
+	mr_cache_spin_lock(&cache->hand_lock);
+	pool_refresh(op, &view);
+	sweep(op, &view);
+	for (unsigned i = 0; i < cache->n_pool; i++)
+		consider(cache, &pick, &cache->pool[i], class, op->now_ticks);
+	found = settle(&pick, ret_c);
+	for (unsigned i = 0; found && i < cache->n_pool; i++) {
+		if (cache->pool[i].bucket == ret_c->bucket && cache->pool[i].way == ret_c->way) {
+			cache->pool[i] = cache->pool[--cache->n_pool];
+			break;
+		}
+	}
+	mr_cache_spin_unlock(&cache->hand_lock);
+	return found;
+}
+
+// ---- evicting ----------------------------------------------------------------------------------
+
+struct mr_cache_row mr_cache_row_at(const struct mr_cache *cache, uint32_t loc)
+{
+	const struct mr_cache_row_head *head = mr_cache_head(cache, loc);
+	// why relaxed: the caller owns the row.
+	uint64_t what = atomic_load_explicit(&head->what, memory_order_relaxed);
+	struct mr_cache_row row = {
+		.space = (mr_space_t)what,
+		.key = head + 1,
+		.key_bytes = mr_cache_what_key_bytes(what),
+		.row_bytes = mr_cache_what_row_bytes(what),
+		.deleted = (what & MR_CACHE_WHAT_DELETED) != 0,
+		.event_time_us = atomic_load_explicit(&head->event_time_us, memory_order_relaxed),
+	};
+
+	row.row = (const uint8_t *)row.key + mr_cache_key_span(row.key_bytes);
+	row.hash = mr_hash_row(mr_hash_key(row.key, row.key_bytes), row.space);
+	return row;
+}
+
+// Unlike mr_hist_record(), for several writers.
+static void record_age(struct mr_hist *h, uint64_t age)
+{
+	uint64_t max = atomic_load_explicit(&h->max, memory_order_relaxed);
+
+	mr_cache_count(&h->count[mr_hist_cell(age)], 1);
+	mr_cache_count(&h->sum, age);
+	while (age > max && !atomic_compare_exchange_weak_explicit(
+				    &h->max, &max, age, memory_order_relaxed, memory_order_relaxed))
+		;
+}
+
+void mr_cache_release_row(
+	struct mr_cache_op *op, uint32_t loc, uint32_t stamp, enum mr_cache_evict_reason reason)
+{
+	struct mr_cache *cache = op->cache;
+	struct mr_cache_row row = mr_cache_row_at(cache, loc);
+	uint64_t n;
+
+	if (reason != MR_CACHE_EVICT_VERSION)
+		mr_cache_history_add(cache, row.hash, stamp, op->now_ticks);
+	if (reason == MR_CACHE_EVICT_CAPACITY || reason == MR_CACHE_EVICT_BUCKET ||
+		reason == MR_CACHE_EVICT_REBALANCE)
+		record_age(&cache->age_at_eviction, mr_cache_stamp_age(stamp, op->now_ticks));
+	mr_cache_uncount(&cache->live_bytes, mr_cache_span(row.key_bytes, row.row_bytes));
+	mr_cache_free_slot(cache, loc);
+	n = mr_cache_count(&cache->evictions[reason], 1);
+	if (reason == MR_CACHE_EVICT_CAPACITY && n % FOLLOW_EVERY == 0)
+		mr_cache_follow_turnover(
+			cache, atomic_load_explicit(&cache->rows, memory_order_relaxed));
+	mr_cache_uncount(&cache->rows, 1);
+}
+
+bool mr_cache_hold_way(struct mr_cache *cache, uint64_t bucket, unsigned way, uint64_t *ret_home)
+{
+	uint64_t home = mr_cache_home(cache, bucket, way);
+
+	if (!mr_cache_trylock(cache, home))
+		return false;
+	if (home != bucket && !mr_cache_trylock(cache, bucket)) {
+		mr_cache_unlock_unchanged(cache, home);
+		return false;
+	}
+	*ret_home = home;
+	if (mr_cache_home(cache, bucket, way) == home)
+		return true;
+	if (home != bucket)
+		mr_cache_unlock_unchanged(cache, bucket);
+	mr_cache_unlock_unchanged(cache, home);
+	return false;
+}
+
+void mr_cache_unhold_way(struct mr_cache_op *op, uint64_t bucket, uint64_t home, bool changed)
+{
+	if (!changed) {
+		if (home != bucket)
+			mr_cache_unlock_unchanged(op->cache, bucket);
+		mr_cache_unlock_unchanged(op->cache, home);
+		return;
+	}
+	if (home != bucket)
+		mr_cache_unlock(op, bucket);
+	mr_cache_unlock(op, home);
+}
+
+// The candidate was seen without a lock: evicts it if it is still as it was.
+static bool evict(struct mr_cache_op *op, const struct mr_cache_candidate *c)
+{
+	struct mr_cache_bucket *b = &op->cache->buckets[c->bucket];
+	uint64_t home;
+	bool same;
+
+	if (!mr_cache_hold_way(op->cache, c->bucket, c->way, &home))
+		return false;
+	same = atomic_load_explicit(&b->loc[c->way], memory_order_relaxed) == c->loc &&
+	       atomic_load_explicit(&b->stamp[c->way], memory_order_relaxed) == c->stamp;
+	if (same)
+		mr_cache_remove(op->cache, c->bucket, c->way);
+	mr_cache_unhold_way(op, c->bucket, home, same);
+	if (same)
+		mr_cache_release_row(op, c->loc, c->stamp, MR_CACHE_EVICT_CAPACITY);
+	return same;
+}
+
+bool mr_cache_evict_one(struct mr_cache_op *op, uint32_t class)
+{
+	bool exact = op->cache->n_buckets <= MR_CACHE_EXACT_BUCKETS;
+
+	for (unsigned i = 0; i < EVICT_TRIES; i++) {
+		struct mr_cache_candidate c;
+
+		if (exact ? !pick_exact(op, class, &c) : !pick_by_hand(op, class, &c))
+			return false;
+		if (evict(op, &c))
+			return true;
+	}
+	return false;
+}
+
+bool mr_cache_reserve_row(struct mr_cache_op *op)
+{
+	struct mr_cache *cache = op->cache;
+	uint64_t rows = atomic_load_explicit(&cache->rows, memory_order_relaxed);
+
+	for (unsigned failed = 0; failed < EVICT_TRIES;) {
+		if (cache->max_rows == 0 || rows < cache->max_rows) {
+			// why relaxed: a count, nothing hangs on it.
+			if (atomic_compare_exchange_weak_explicit(&cache->rows, &rows, rows + 1,
+				    memory_order_relaxed, memory_order_relaxed))
+				return true;
+			continue;
+		}
+		if (!mr_cache_evict_one(op, MR_CACHE_NO_PREFERENCE)) {
+			failed++;
+			mr_cache_back_off();
+		}
+		rows = atomic_load_explicit(&cache->rows, memory_order_relaxed);
+	}
+	return false;
+}
+
+// ---- moving pages between classes --------------------------------------------------------------
+
+// Moves a row to another slot of its class, or evicts it. Slots that are free, or that a writer is
+// still filling, are passed over.
+static void relocate(struct mr_cache_op *op, uint32_t loc)
+{
+	struct mr_cache *cache = op->cache;
+	const struct mr_cache_row_head *head = mr_cache_head(cache, loc);
+	uint64_t what = atomic_load_explicit(&head->what, memory_order_relaxed), home;
+	uint8_t key[MR_CACHE_KEY_MAX_BYTES + 1];
+	struct mr_cache_row row = {
+		.space = (mr_space_t)what, .key = key, .key_bytes = mr_cache_what_key_bytes(what)};
+	unsigned class = mr_cache_loc_class(cache, loc);
+	struct mr_cache_place place;
+	struct mr_cache_bucket *b;
+	uint32_t to, stamp;
+	int ret = -1;
+
+	if (row.key_bytes == 0)
+		return;
+	mr_cache_copy(key, head + 1, row.key_bytes);
+	row.hash = mr_hash_row(mr_hash_key(key, row.key_bytes), row.space);
+	home = mr_cache_primary(cache, row.hash);
+	for (unsigned i = 0; i < RELOCATE_TRIES; i++) {
+		mr_cache_lock(cache, home);
+		ret = mr_cache_locate(cache, &row, &place);
+		if (ret == 0)
+			break;
+		mr_cache_unlock_unchanged(cache, home);
+		mr_cache_back_off();
+	}
+	if (ret != 0)
+		return;
+	b = &cache->buckets[place.bucket];
+	if (atomic_load_explicit(&b->loc[place.way], memory_order_relaxed) != loc) {
+		if (place.bucket != home)
+			mr_cache_unlock_unchanged(cache, place.bucket);
+		mr_cache_unlock_unchanged(cache, home);
+		return;
+	}
+	stamp = atomic_load_explicit(&b->stamp[place.way], memory_order_relaxed);
+	to = mr_cache_take_slot(cache, class);
+	if (to != 0) {
+		mr_cache_copy_row(cache, to, loc);
+		atomic_store_explicit(&b->loc[place.way], to, memory_order_relaxed);
+	} else {
+		mr_cache_remove(cache, place.bucket, place.way);
+	}
+	if (place.bucket != home)
+		mr_cache_unlock(op, place.bucket);
+	mr_cache_unlock(op, home);
+	if (to != 0)
+		mr_cache_free_slot(cache, loc);
+	else
+		mr_cache_release_row(op, loc, stamp, MR_CACHE_EVICT_REBALANCE);
+}
+
+static bool rebalance(struct mr_cache_op *op, unsigned needy, bool forced)
+{
+	struct mr_cache *cache = op->cache;
+	uint32_t number;
+	unsigned n_carved;
+	bool given = false;
+
+	if (!mr_cache_spin_trylock(&cache->rebalance_lock))
+		return false;
+	number = mr_cache_drain_begin(cache, needy, forced);
+	if (number != 0) {
+		// No slot of a draining page is handed out, so this number stays.
+		n_carved = cache->pages[number - 1].n_carved;
+		for (unsigned slot = 0; slot < n_carved; slot++)
+			relocate(op, mr_cache_slot_loc(cache, number - 1, slot));
+		given = mr_cache_drain_end(cache, number, needy);
+	}
+	mr_cache_spin_unlock(&cache->rebalance_lock);
+	return given;
+}
+
+uint32_t mr_cache_alloc(struct mr_cache_op *op, unsigned class)
+{
+	bool any = true;
+
+	for (unsigned n = 0;; n++) {
+		uint32_t loc = mr_cache_take_slot(op->cache, class);
+
+		if (loc != 0)
+			return loc;
+		if (n > 0 && rebalance(op, class, false))
+			continue;
+		if (any && n < ALLOC_EVICTIONS_MAX) {
+			any = mr_cache_evict_one(op, class);
+			continue;
+		}
+		if (n > 2 * ALLOC_EVICTIONS_MAX)
+			return 0;
+		if (!rebalance(op, class, true))
+			mr_cache_back_off();
+		any = true;
+	}
+}

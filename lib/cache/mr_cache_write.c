@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The writers' calls. A row is put in in three steps: make room (nothing held, evicting what must
+// go), write the row into a slot that nobody can find, then hold the key's primary bucket just long
+// enough to look again and swap. What was made room for in vain is given back.
+#include "mr_cache_priv.h"
+
+#include <errno.h>
+
+enum put_mode {
+	PUT_FILL,
+	PUT_UPDATE,
+	PUT_UPDATE_CACHED, //!< only if the key is cached
+};
+
+/** A row on its way in. */
+struct put {
+	struct mr_cache_op op;
+	const struct mr_cache_row *row;
+	enum put_mode mode;
+	uint32_t lease;
+	unsigned class;
+	bool counted; //!< in cache->rows
+	bool stamped;
+	uint32_t stamp;
+	uint32_t loc; //!< its slot, 0: none yet
+};
+
+static uint32_t version_of(const struct mr_cache *cache, uint64_t bucket)
+{
+	// why acquire: what the store is asked afterwards is asked after the version was read.
+	return atomic_load_explicit(&cache->buckets[bucket].version, memory_order_acquire);
+}
+
+struct mr_cache_lease mr_cache_lease(const struct mr_cache *cache, uint64_t hash)
+{
+	// A writer may be at it: its end is a change, so an odd version never holds.
+	return (struct mr_cache_lease){version_of(cache, mr_cache_primary(cache, hash))};
+}
+
+static bool lease_holds(const struct put *put, uint32_t version)
+{
+	return put->mode != PUT_FILL || version == put->lease + put->op.own_bumps;
+}
+
+// Looks without a lock at what will probably be met under it. @return 0 or -ENOSPC.
+static int make_room(struct put *put)
+{
+	struct mr_cache *cache = put->op.cache;
+	const struct mr_cache_row *row = put->row;
+	struct mr_cache_bucket *b;
+	struct mr_cache_ref ref;
+	bool cached, in_place;
+
+	cached = mr_cache_look(cache, row->hash, row->space, row->key, row->key_bytes, &ref, &b) >=
+	         0;
+	in_place = cached &&
+	           mr_cache_class_for(cache,
+			   mr_cache_span(row->key_bytes,
+				   MR_MIN(ref.row_bytes, MR_CACHE_ROW_MAX_BYTES))) == put->class;
+	if (in_place || (!cached && put->mode == PUT_UPDATE_CACHED))
+		return 0;
+	if (!cached && !put->counted) {
+		if (!mr_cache_reserve_row(&put->op))
+			return -ENOSPC;
+		put->counted = true;
+	}
+	if (put->loc == 0) {
+		put->loc = mr_cache_alloc(&put->op, put->class);
+		if (put->loc == 0)
+			return -ENOSPC;
+		mr_cache_write_row(cache, put->loc, row);
+	}
+	return 0;
+}
+
+static uint64_t event_time_at(const struct mr_cache *cache, uint32_t loc)
+{
+	return atomic_load_explicit(
+		&mr_cache_head(cache, loc)->event_time_us, memory_order_relaxed);
+}
+
+// The key is cached, in a bucket that is held. Its access history stays as it is.
+static int replace(struct put *put, const struct mr_cache_place *place)
+{
+	struct mr_cache *cache = put->op.cache;
+	struct mr_cache_bucket *b = &cache->buckets[place->bucket];
+	uint32_t old = atomic_load_explicit(&b->loc[place->way], memory_order_relaxed);
+	uint64_t what =
+		atomic_load_explicit(&mr_cache_head(cache, old)->what, memory_order_relaxed);
+	unsigned span = mr_cache_span(mr_cache_what_key_bytes(what), mr_cache_what_row_bytes(what));
+
+	if (event_time_at(cache, old) > put->row->event_time_us)
+		return -ESTALE;
+	if (put->loc == 0 && mr_cache_class_for(cache, span) != put->class)
+		return -EAGAIN;
+	mr_cache_count(&cache->live_bytes, mr_cache_span(put->row->key_bytes, put->row->row_bytes));
+	mr_cache_uncount(&cache->live_bytes, span);
+	mr_cache_count(&cache->evictions[MR_CACHE_EVICT_OVERWRITE], 1);
+	if (put->loc == 0) {
+		mr_cache_write_row(cache, old, put->row);
+		return 0;
+	}
+	atomic_store_explicit(&b->loc[place->way], put->loc, memory_order_relaxed);
+	// What is left over in `loc` is given back at the end.
+	put->loc = old;
+	return 0;
+}
+
+static int put_new(struct put *put)
+{
+	struct mr_cache *cache = put->op.cache;
+	int ret;
+
+	if (put->mode == PUT_UPDATE_CACHED)
+		return -ENOENT;
+	if (!put->counted || put->loc == 0)
+		return -EAGAIN;
+	if (!put->stamped)
+		put->stamp = mr_cache_history_take(cache, put->row->hash, put->op.now_ticks);
+	put->stamped = true;
+	ret = mr_cache_insert(&put->op, mr_cache_tag(put->row->hash), put->loc, put->stamp);
+	if (ret == 0) {
+		mr_cache_count(&cache->live_bytes,
+			mr_cache_span(put->row->key_bytes, put->row->row_bytes));
+		put->counted = false;
+		put->loc = 0;
+	}
+	return ret;
+}
+
+// @return 0; -ENOENT: not cached, and not wanted; -ESTALE; -EAGAIN: make room and try again.
+static int commit(struct put *put)
+{
+	struct mr_cache *cache = put->op.cache;
+	uint64_t primary = put->op.primary;
+	struct mr_cache_place place;
+	int ret;
+
+	mr_cache_lock(cache, primary);
+	if (!lease_holds(put, version_of(cache, primary) - 1)) {
+		mr_cache_unlock_unchanged(cache, primary);
+		return -ESTALE;
+	}
+	ret = mr_cache_locate(cache, put->row, &place);
+	if (ret == 0) {
+		ret = replace(put, &place);
+		if (place.bucket != primary && ret == 0)
+			mr_cache_unlock(&put->op, place.bucket);
+		else if (place.bucket != primary)
+			mr_cache_unlock_unchanged(cache, place.bucket);
+	} else if (ret == -ENOENT) {
+		ret = put_new(put);
+	}
+	if (ret == -EAGAIN)
+		mr_cache_unlock_unchanged(cache, primary);
+	else
+		mr_cache_unlock(&put->op, primary);
+	return ret;
+}
+
+static int put_row(struct put *put)
+{
+	struct mr_cache *cache = put->op.cache;
+	unsigned tries = 0;
+	int ret;
+
+	put->class =
+		mr_cache_class_for(cache, mr_cache_span(put->row->key_bytes, put->row->row_bytes));
+	do {
+		if (tries++ > 0)
+			mr_cache_back_off();
+		// Spares the work for a lease that is broken already; commit() asks again.
+		ret = lease_holds(put, version_of(cache, put->op.primary) & ~1u) ? make_room(put)
+		                                                                 : -ESTALE;
+		if (ret == 0)
+			ret = commit(put);
+	} while (ret == -EAGAIN);
+	if (put->loc != 0)
+		mr_cache_free_slot(cache, put->loc);
+	if (put->counted)
+		mr_cache_uncount(&cache->rows, 1);
+	return ret;
+}
+
+static struct mr_cache_op begin(struct mr_cache *cache, uint64_t hash, uint64_t now_ticks)
+{
+	// why relaxed: a hint for calls that are not told the time.
+	atomic_store_explicit(&cache->now_ticks, now_ticks, memory_order_relaxed);
+	return (struct mr_cache_op){
+		.cache = cache, .now_ticks = now_ticks, .primary = mr_cache_primary(cache, hash)};
+}
+
+static bool too_big(const struct mr_cache_row *row)
+{
+	return row->row_bytes > MR_CACHE_ROW_MAX_BYTES || row->key_bytes == 0 ||
+	       row->key_bytes > MR_CACHE_KEY_MAX_BYTES;
+}
+
+int mr_cache_fill(struct mr_cache *cache, const struct mr_cache_row *row,
+	struct mr_cache_lease lease, uint64_t now_ticks)
+{
+	struct put put = {.op = begin(cache, row->hash, now_ticks),
+		.row = row,
+		.mode = PUT_FILL,
+		.lease = lease.version};
+	int ret;
+
+	if (too_big(row)) {
+		mr_cache_count(&cache->fills_too_big, 1);
+		return -E2BIG;
+	}
+	ret = put_row(&put);
+	if (ret == 0)
+		mr_cache_count(&cache->fills, 1);
+	else if (ret == -ESTALE)
+		mr_cache_count(&cache->fills_stale, 1);
+	return ret;
+}
+
+// Drops a key unless what is cached is newer than @p limit_us. @return 0, -ENOENT or -ESTALE.
+static int drop(struct mr_cache_op *op, const struct mr_cache_row *row, uint64_t limit_us,
+	enum mr_cache_evict_reason reason)
+{
+	struct mr_cache *cache = op->cache;
+	struct mr_cache_place place;
+	uint32_t loc = 0, stamp = 0;
+	int ret;
+
+	for (;;) {
+		mr_cache_lock(cache, op->primary);
+		ret = mr_cache_locate(cache, row, &place);
+		if (ret != -EAGAIN)
+			break;
+		mr_cache_unlock_unchanged(cache, op->primary);
+		mr_cache_back_off();
+	}
+	if (ret == 0) {
+		const struct mr_cache_bucket *b = &cache->buckets[place.bucket];
+
+		loc = atomic_load_explicit(&b->loc[place.way], memory_order_relaxed);
+		stamp = atomic_load_explicit(&b->stamp[place.way], memory_order_relaxed);
+		if (event_time_at(cache, loc) > limit_us)
+			ret = -ESTALE;
+		else
+			mr_cache_remove(cache, place.bucket, place.way);
+		if (place.bucket != op->primary)
+			mr_cache_unlock(op, place.bucket);
+	}
+	mr_cache_unlock(op, op->primary);
+	if (ret == 0)
+		mr_cache_release_row(op, loc, stamp, reason);
+	return ret;
+}
+
+int mr_cache_update(
+	struct mr_cache *cache, const struct mr_cache_row *row, bool insert, uint64_t now_ticks)
+{
+	struct put put = {.op = begin(cache, row->hash, now_ticks),
+		.row = row,
+		.mode = insert ? PUT_UPDATE : PUT_UPDATE_CACHED};
+	int ret = too_big(row) ? -E2BIG : put_row(&put);
+
+	if (ret == 0)
+		mr_cache_count(&cache->updates, 1);
+	if (ret == -E2BIG || ret == -ENOSPC) {
+		// The older row must not be seen any more.
+		if (drop(&put.op, row, row->event_time_us, MR_CACHE_EVICT_OVERWRITE) == -ESTALE)
+			ret = -ESTALE;
+	}
+	return ret == -ENOENT ? 0 : ret;
+}
+
+bool mr_cache_invalidate(struct mr_cache *cache, uint64_t hash, mr_space_t space, const void *key,
+	unsigned key_bytes, enum mr_cache_evict_reason reason)
+{
+	struct mr_cache_op op =
+		begin(cache, hash, atomic_load_explicit(&cache->now_ticks, memory_order_relaxed));
+	struct mr_cache_row row = {
+		.hash = hash, .space = space, .key = key, .key_bytes = key_bytes};
+
+	return drop(&op, &row, UINT64_MAX, reason) == 0;
+}
+
+// ---- walks -------------------------------------------------------------------------------------
+
+static bool of_space(const struct mr_cache *cache, const struct mr_cache_bucket *b, unsigned way,
+	mr_space_t space)
+{
+	uint32_t loc = atomic_load_explicit(&b->loc[way], memory_order_relaxed);
+
+	return loc != 0 && (mr_space_t)atomic_load_explicit(
+				   &mr_cache_head(cache, loc)->what, memory_order_relaxed) == space;
+}
+
+static bool drop_way(struct mr_cache_op *op, uint64_t bucket, unsigned way, mr_space_t space)
+{
+	struct mr_cache *cache = op->cache;
+	struct mr_cache_bucket *b = &cache->buckets[bucket];
+	bool dropped = false;
+
+	while (!dropped && of_space(cache, b, way, space)) {
+		uint32_t loc, stamp;
+		uint64_t home;
+
+		if (!mr_cache_hold_way(cache, bucket, way, &home)) {
+			mr_cache_back_off();
+			continue;
+		}
+		dropped = of_space(cache, b, way, space);
+		loc = atomic_load_explicit(&b->loc[way], memory_order_relaxed);
+		stamp = atomic_load_explicit(&b->stamp[way], memory_order_relaxed);
+		if (dropped)
+			mr_cache_remove(cache, bucket, way);
+		mr_cache_unhold_way(op, bucket, home, dropped);
+		if (dropped)
+			mr_cache_release_row(op, loc, stamp, MR_CACHE_EVICT_VERSION);
+	}
+	return dropped;
+}
+
+uint64_t mr_cache_drop_space(
+	struct mr_cache *cache, mr_space_t space, uint64_t *cursor, uint64_t n_buckets)
+{
+	struct mr_cache_op op = {.cache = cache,
+		.primary = UINT64_MAX,
+		.now_ticks = atomic_load_explicit(&cache->now_ticks, memory_order_relaxed)};
+	uint64_t dropped = 0;
+
+	for (; n_buckets > 0 && *cursor < cache->n_buckets; n_buckets--, ++*cursor) {
+		for (unsigned way = 0; way < MR_CACHE_WAYS; way++)
+			dropped += drop_way(&op, *cursor, way, space);
+	}
+	if (*cursor >= cache->n_buckets)
+		*cursor = MR_CACHE_CURSOR_END;
+	return dropped;
+}
+
+void mr_cache_age(struct mr_cache *cache, uint64_t now_ticks, uint64_t n_buckets)
+{
+	uint64_t first;
+
+	n_buckets = MR_MIN(n_buckets, cache->n_buckets);
+	first = mr_cache_count(&cache->age_cursor, n_buckets);
+	for (uint64_t i = 0; i < n_buckets; i++) {
+		struct mr_cache_bucket *b = &cache->buckets[(first + i) % cache->n_buckets];
+
+		for (unsigned way = 0; way < MR_CACHE_WAYS; way++)
+			mr_cache_age_way(b, way, now_ticks);
+	}
+	mr_cache_history_age(cache, now_ticks,
+		(n_buckets * cache->n_history_sets + cache->n_buckets - 1) / cache->n_buckets);
+}
+
+/** A row as it was while its bucket's version stood still. */
+struct snapshot {
+	struct mr_cache_row row;
+	uint32_t stamp;
+	uint8_t bytes[MR_CACHE_KEY_MAX_BYTES + 1 + MR_CACHE_ROW_MAX_BYTES];
+};
+
+static bool take_snapshot(const struct mr_cache *cache, struct mr_cache_bucket *b, unsigned way,
+	struct snapshot *snap)
+{
+	// why acquire: the bucket is read after its version.
+	uint32_t version = atomic_load_explicit(&b->version, memory_order_acquire);
+	uint32_t loc = atomic_load_explicit(&b->loc[way], memory_order_relaxed);
+	const struct mr_cache_row_head *head;
+	struct mr_cache_ref ref = {.bucket = b, .version = version};
+	unsigned key_span, n;
+	uint64_t what;
+
+	if (loc == 0 || (version & 1) != 0)
+		return false;
+	head = mr_cache_head(cache, loc);
+	what = atomic_load_explicit(&head->what, memory_order_relaxed);
+	key_span = mr_cache_key_span(mr_cache_what_key_bytes(what));
+	n = key_span + MR_MIN(mr_cache_what_row_bytes(what), MR_CACHE_ROW_MAX_BYTES);
+	if (n > (size_t)(cache->values_end - (const uint8_t *)(head + 1)))
+		return false;
+	mr_cache_copy(snap->bytes, head + 1, n);
+	snap->stamp = atomic_load_explicit(&b->stamp[way], memory_order_relaxed);
+	snap->row = (struct mr_cache_row){
+		.space = (mr_space_t)what,
+		.key = snap->bytes,
+		.key_bytes = mr_cache_what_key_bytes(what),
+		.row = snap->bytes + key_span,
+		.row_bytes = mr_cache_what_row_bytes(what),
+		.deleted = (what & MR_CACHE_WHAT_DELETED) != 0,
+		.event_time_us = atomic_load_explicit(&head->event_time_us, memory_order_relaxed),
+	};
+	snap->row.hash =
+		mr_hash_row(mr_hash_key(snap->row.key, snap->row.key_bytes), snap->row.space);
+	return mr_cache_valid_inline(&ref);
+}
+
+bool mr_cache_walk(struct mr_cache *cache, uint64_t now_ticks, uint64_t *cursor, uint64_t n_buckets,
+	mr_cache_walk_fn fn, void *arg)
+{
+	struct snapshot snap;
+
+	for (; n_buckets > 0 && *cursor < cache->n_buckets; n_buckets--, ++*cursor) {
+		struct mr_cache_bucket *b = &cache->buckets[*cursor];
+
+		for (unsigned way = 0; way < MR_CACHE_WAYS; way++) {
+			for (unsigned i = 0; i < MR_CACHE_FIND_TRIES; i++) {
+				if (atomic_load_explicit(&b->loc[way], memory_order_relaxed) == 0)
+					break;
+				if (take_snapshot(cache, b, way, &snap)) {
+					fn(&snap.row,
+						mr_cache_k_distance(cache, snap.stamp, now_ticks),
+						arg);
+					break;
+				}
+				mr_cache_back_off();
+			}
+		}
+	}
+	return *cursor < cache->n_buckets;
+}
