@@ -16,11 +16,32 @@
 #include "mr_catalog.h"
 #include "mr_env.h"
 
+/** What DESCRIBE answers for one name. */
+struct mr_description {
+	const char *name;
+	const struct mr_view *view;
+	const char *text; //!< INI text of the view and its sets
+	uint32_t text_bytes;
+};
+
 /** The catalog with what DESCRIBE answers. Built by control, immutable. */
 struct mr_published {
 	const struct mr_catalog *catalog;
 	uint64_t generation; //!< counts up with every change
+	unsigned n_descriptions;
+	const struct mr_description *descriptions; //!< by name, ascending
 };
+
+/**
+ * Makes what is published for @p catalog, in the same arena.
+ * @return NULL and errno ENOMEM when the arena is too small.
+ */
+struct mr_published *mr_published_build(
+	struct mr_arena *arena, const struct mr_catalog *catalog, uint64_t generation);
+
+/** Description of a set or view (views go first), or NULL. O(log n). */
+const struct mr_description *mr_published_find(
+	const struct mr_published *published, const char *name, unsigned name_bytes);
 
 /** One NUMA node's tiers. */
 struct mr_node {
@@ -29,7 +50,8 @@ struct mr_node {
 	uint32_t tick_shift; //!< log2 of row accesses per cache tick
 
 	// R: every burst. W: control.
-	_Atomic(struct mr_bloom *) bloom mr_cache_aligned; //!< NULL: not built yet, all keys "maybe"
+	_Atomic(struct mr_bloom *) bloom
+		mr_cache_aligned;              //!< NULL: not built yet, all keys "maybe"
 	_Atomic(struct mr_bloom *) bloom_next; //!< being built: adds go to both; NULL: no rebuild
 
 	// R: every burst. W: an RX lcore once per tick.
@@ -44,10 +66,11 @@ struct mr_tiers {
 	struct mr_node *nodes; //!< by mr_lcore.node_index
 };
 
-static mr_always_inline const struct mr_catalog *mr_tiers_catalog(const struct mr_tiers *tiers)
+/** Never NULL while lcores run: an empty registry publishes an empty catalog. */
+static mr_always_inline const struct mr_published *mr_tiers_published(const struct mr_tiers *tiers)
 {
 	// why acquire: pairs with the control lcore's release; the catalog's bytes must be visible.
-	return atomic_load_explicit(&tiers->published, memory_order_acquire)->catalog;
+	return atomic_load_explicit(&tiers->published, memory_order_acquire);
 }
 
 static mr_always_inline struct mr_bloom *mr_node_bloom(const struct mr_node *node)

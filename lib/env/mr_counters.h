@@ -26,12 +26,12 @@ static inline uint64_t mr_counted(const _Atomic uint64_t *counter)
 }
 
 /** Stages of an RX lcore's turn, in order; each has a latency histogram. */
-#define MR_STAGES(X)                                                                               \
-	X(parse, "frames classified, requests validated")                                          \
-	X(probe, "keys hashed, filter and cache looked up")                                        \
-	X(reply, "rows copied into replies")                                                       \
-	X(handoff, "misses and writes given to I/O lcores")                                        \
-	X(collect, "finished requests taken back from I/O lcores")                                 \
+#define MR_STAGES(X)                                               \
+	X(parse, "frames classified, requests validated")          \
+	X(probe, "keys hashed, filter and cache looked up")        \
+	X(reply, "rows copied into replies")                       \
+	X(handoff, "misses and writes given to I/O lcores")        \
+	X(collect, "finished requests taken back from I/O lcores") \
 	X(transmit, "replies given to the port")
 
 enum mr_stage {
@@ -45,29 +45,29 @@ const char *mr_stage_name(enum mr_stage stage);
 const char *mr_stage_help(enum mr_stage stage);
 
 /** Plain counters of an RX lcore. */
-#define MR_RX_COUNTERS(X)                                                                          \
-	X(received, "packets", "frames taken from ports")                                          \
-	X(answered, "packets", "frames answered, control frames included")                         \
-	X(control, "packets", "ARP, neighbour discovery and echo answered")                        \
-	X(requests, "requests", "valid requests")                                                  \
-	X(requests_get, "requests", "GET requests")                                                \
-	X(requests_write, "requests", "PUT and DELETE requests")                                   \
-	X(requests_other, "requests", "HELLO, PING and DESCRIBE requests")                         \
-	X(refused, "requests", "answered with a result other than OK")                             \
-	X(lookups, "lookups", "(key, set) pairs looked up by this lcore")                          \
-	X(hits, "lookups", "answered from the cache")                                              \
-	X(negatives, "lookups", "answered by the Bloom filter: certainly absent")                  \
-	X(misses, "lookups", "not answered here: handed to an I/O lcore")                          \
-	X(expired, "lookups", "cached but beyond the TTL")                                         \
-	X(torn, "lookups", "cached row changed while it was copied: treated as a miss")            \
-	X(handed_off, "requests", "requests given to I/O lcores")                                  \
-	X(shed, "requests", "requests whose misses were answered BUSY: ring full")                 \
-	X(collected, "requests", "requests that came back from I/O lcores")                        \
-	X(datagrams, "packets", "reply datagrams sent, further ones of one reply included")        \
-	X(turns, "turns", "turns of the loop")                                                     \
-	X(turns_idle, "turns", "turns that found nothing to do")                                   \
-	X(busy_cycles, "cycles", "TSC cycles of turns that found work")                            \
-	X(idle_cycles, "cycles", "TSC cycles of turns that found none, sleeps included")           \
+#define MR_RX_COUNTERS(X)                                                                   \
+	X(received, "packets", "frames taken from ports")                                   \
+	X(answered, "packets", "frames answered, control frames included")                  \
+	X(control, "packets", "ARP, neighbour discovery and echo answered")                 \
+	X(requests, "requests", "valid requests")                                           \
+	X(requests_get, "requests", "GET requests")                                         \
+	X(requests_write, "requests", "PUT and DELETE requests")                            \
+	X(requests_other, "requests", "HELLO, PING and DESCRIBE requests")                  \
+	X(refused, "requests", "answered with a result other than OK")                      \
+	X(lookups, "lookups", "(key, set) pairs looked up by this lcore")                   \
+	X(hits, "lookups", "answered from the cache")                                       \
+	X(negatives, "lookups", "answered by the Bloom filter: certainly absent")           \
+	X(misses, "lookups", "not answered here: handed to an I/O lcore")                   \
+	X(expired, "lookups", "cached but beyond the TTL")                                  \
+	X(torn, "lookups", "cached row changed while it was copied: treated as a miss")     \
+	X(handed_off, "requests", "requests given to I/O lcores")                           \
+	X(shed, "requests", "requests whose misses were answered BUSY: ring full")          \
+	X(collected, "requests", "requests that came back from I/O lcores")                 \
+	X(datagrams, "packets", "reply datagrams sent, further ones of one reply included") \
+	X(turns, "turns", "turns of the loop")                                              \
+	X(turns_idle, "turns", "turns that found nothing to do")                            \
+	X(busy_cycles, "cycles", "TSC cycles of turns that found work")                     \
+	X(idle_cycles, "cycles", "TSC cycles of turns that found none, sleeps included")    \
 	X(overruns, "turns", "turns longer than the watchdog's limit")
 
 struct mr_rx_counters {
@@ -76,7 +76,7 @@ struct mr_rx_counters {
 #undef X
 	_Atomic uint64_t reasons[MR_REASON_COUNT];
 	_Atomic uint64_t results[16]; //!< replies by enum mr_wire_result
-	_Atomic uint64_t burst[8];    //!< rx bursts of 0, 1, 2-3, 4-7, 8-15, 16-31, 32-63, 64 and more
+	_Atomic uint64_t burst[8]; //!< rx bursts of 0, 1, 2-3, 4-7, 8-15, 16-31, 32-63, 64 and more
 	struct mr_hist stage_cycles[MR_STAGE_COUNT]; //!< weight: requests that waited for the stage
 	struct mr_hist inline_cycles;  //!< received to given to the port, answered on this lcore
 	struct mr_hist handoff_cycles; //!< the same for requests that went to an I/O lcore
@@ -85,27 +85,27 @@ struct mr_rx_counters {
 } mr_cache_aligned;
 
 /** Plain counters of an I/O lcore. */
-#define MR_IO_COUNTERS(X)                                                                          \
-	X(requests, "requests", "requests taken from rings")                                       \
-	X(reads, "requests", "GET requests")                                                       \
-	X(writes, "requests", "PUT and DELETE requests")                                           \
-	X(lookups, "lookups", "(key, set) pairs of those GETs")                                    \
-	X(hits, "lookups", "found in the cache by the time they got here")                         \
-	X(negatives, "lookups", "answered by the Bloom filter")                                    \
-	X(store_reads, "lookups", "looked up in the store")                                        \
-	X(store_found, "lookups", "found in the store")                                            \
-	X(false_positives, "lookups", "filter said maybe, store said no")                          \
-	X(store_errors, "lookups", "the store failed")                                             \
-	X(coalesced, "lookups", "equal keys of a burst read once")                                 \
-	X(fills, "rows", "rows put into the cache")                                                \
-	X(fills_stale, "rows", "fills refused because a writer was faster")                        \
-	X(rows_written, "rows", "rows committed")                                                  \
-	X(rows_superseded, "rows", "rows not written: a newer or equal event is there")            \
-	X(rows_refused, "rows", "rows refused: bad key, row or set")                               \
-	X(commits, "batches", "write batches committed")                                           \
-	X(commit_errors, "batches", "write batches that failed")                                   \
-	X(bursts, "bursts", "bursts of requests")                                                  \
-	X(busy_cycles, "cycles", "TSC cycles with work")                                           \
+#define MR_IO_COUNTERS(X)                                                               \
+	X(requests, "requests", "requests taken from rings")                            \
+	X(reads, "requests", "GET requests")                                            \
+	X(writes, "requests", "PUT and DELETE requests")                                \
+	X(lookups, "lookups", "(key, set) pairs of those GETs")                         \
+	X(hits, "lookups", "found in the cache by the time they got here")              \
+	X(negatives, "lookups", "answered by the Bloom filter")                         \
+	X(store_reads, "lookups", "looked up in the store")                             \
+	X(store_found, "lookups", "found in the store")                                 \
+	X(false_positives, "lookups", "filter said maybe, store said no")               \
+	X(store_errors, "lookups", "the store failed")                                  \
+	X(coalesced, "lookups", "equal keys of a burst read once")                      \
+	X(fills, "rows", "rows put into the cache")                                     \
+	X(fills_stale, "rows", "fills refused because a writer was faster")             \
+	X(rows_written, "rows", "rows committed")                                       \
+	X(rows_superseded, "rows", "rows not written: a newer or equal event is there") \
+	X(rows_refused, "rows", "rows refused: bad key, row or set")                    \
+	X(commits, "batches", "write batches committed")                                \
+	X(commit_errors, "batches", "write batches that failed")                        \
+	X(bursts, "bursts", "bursts of requests")                                       \
+	X(busy_cycles, "cycles", "TSC cycles with work")                                \
 	X(idle_cycles, "cycles", "TSC cycles without")
 
 struct mr_io_counters {

@@ -9,6 +9,21 @@
 
 #include "mr_units.h"
 
+// Empty turns before an idle lcore lets go of its CPU: a burst or a miss is seldom alone.
+#define IDLE_TURNS 256u
+
+void mr_idler_rest(struct mr_idler *idler)
+{
+	struct timespec nap = {.tv_nsec = (long)(idler->sleep_us * MR_NS_PER_US)};
+
+	if (idler->mode == MR_IDLE_POLL)
+		return;
+	if (idler->mode == MR_IDLE_PAUSE || ++idler->empty_turns < IDLE_TURNS)
+		mr_pause();
+	else
+		nanosleep(&nap, NULL);
+}
+
 void *mr_mem_alloc(const char *what, size_t bytes, size_t align, unsigned node)
 {
 	void *mem = rte_zmalloc_socket(what, bytes, (unsigned)align, (int)node);
@@ -36,8 +51,8 @@ void mr_clock_calibrate(struct mr_clock *clock)
 	uint32_t next = atomic_load_explicit(&clock->current, memory_order_relaxed) ^ 1;
 	uint64_t before = rte_rdtsc(), now_us = wall_us(), after = rte_rdtsc();
 
-	atomic_store_explicit(&clock->slot[next].tsc, before + (after - before) / 2,
-		memory_order_relaxed);
+	atomic_store_explicit(
+		&clock->slot[next].tsc, before + (after - before) / 2, memory_order_relaxed);
 	atomic_store_explicit(&clock->slot[next].wall_us, now_us, memory_order_relaxed);
 	// why release: pairs with the acquire in mr_clock_us().
 	atomic_store_explicit(&clock->current, next, memory_order_release);

@@ -20,7 +20,8 @@
 
 #define MR_LCORES_MAX 64u //!< RX and I/O lcores together
 
-// ---- lcores --------------------------------------------------------------------------------------
+// ---- lcores
+// --------------------------------------------------------------------------------------
 
 enum mr_role {
 	MR_ROLE_CONTROL,
@@ -34,10 +35,10 @@ const char *mr_role_name(enum mr_role role);
 /** One lcore of the plan. Lcore ids count from 0 (control) in plan order. */
 struct mr_lcore {
 	enum mr_role role;
-	uint16_t index;   //!< among its role
+	uint16_t index; //!< among its role
 	uint16_t lcore_id;
 	uint16_t cpu;
-	uint16_t node;    //!< NUMA node of the CPU
+	uint16_t node;       //!< NUMA node of the CPU
 	uint16_t node_index; //!< that node's place in mr_plan.nodes
 };
 
@@ -46,7 +47,7 @@ struct mr_plan {
 	unsigned n_lcores, n_rx, n_io, n_nodes;
 	struct mr_lcore lcores[MR_LCORES_MAX + 1];
 	uint16_t nodes[MR_LCORES_MAX]; //!< NUMA nodes in use, each once
-	bool shares_cpus; //!< two lcores on one CPU: idle lcores should sleep
+	bool shares_cpus;              //!< two lcores on one CPU: idle lcores should sleep
 };
 
 /**
@@ -62,7 +63,36 @@ int mr_plan_eal(const struct mr_plan *plan, char *text, size_t text_bytes);
 const struct mr_lcore *mr_plan_rx(const struct mr_plan *plan, unsigned index);
 const struct mr_lcore *mr_plan_io(const struct mr_plan *plan, unsigned index);
 
-// ---- memory --------------------------------------------------------------------------------------
+// ---- idling
+// --------------------------------------------------------------------------------------
+
+/** What an lcore does when it finds nothing to do. Order: as in the configuration. */
+enum mr_idle {
+	MR_IDLE_AUTO,  //!< resolved before lcores start: sleep when they share CPUs, else poll
+	MR_IDLE_POLL,  //!< ask again at once
+	MR_IDLE_PAUSE, //!< leave the core to its sibling for a moment first
+	MR_IDLE_SLEEP, //!< sleep after some empty turns
+	MR_IDLE_COUNT,
+};
+
+/** Owner: one lcore. */
+struct mr_idler {
+	enum mr_idle mode;
+	uint32_t sleep_us;
+	uint32_t empty_turns; //!< in a row
+};
+
+/** An empty turn has passed: does as the mode says. Only MR_IDLE_SLEEP makes a system call. */
+void mr_idler_rest(struct mr_idler *idler);
+
+/** A turn found work. */
+static mr_always_inline void mr_idler_worked(struct mr_idler *idler)
+{
+	idler->empty_turns = 0;
+}
+
+// ---- memory
+// --------------------------------------------------------------------------------------
 
 /**
  * Zeroed memory of a NUMA node, from DPDK's heap. Control lcore only.
@@ -71,7 +101,8 @@ const struct mr_lcore *mr_plan_io(const struct mr_plan *plan, unsigned index);
 void *mr_mem_alloc(const char *what, size_t bytes, size_t align, unsigned node);
 void mr_mem_free(void *mem);
 
-// ---- time ----------------------------------------------------------------------------------------
+// ---- time
+// ----------------------------------------------------------------------------------------
 
 /**
  * TSC to wall time. W: control lcore, mr_clock_calibrate(). R: any lcore; a reader never waits.
@@ -89,7 +120,8 @@ struct mr_clock {
 
 void mr_clock_init(struct mr_clock *clock);
 
-/** Sets the pair anew from CLOCK_REALTIME; called every 100 ms or so, so that steps are followed. */
+/** Sets the pair anew from CLOCK_REALTIME; called every 100 ms or so, so that steps are followed.
+ */
 void mr_clock_calibrate(struct mr_clock *clock);
 
 /** Microseconds since the epoch at TSC value @p tsc. No system call. */
@@ -103,7 +135,8 @@ static mr_always_inline uint64_t mr_clock_us(const struct mr_clock *clock, uint6
 	return wall_us + (uint64_t)(int64_t)((double)(int64_t)(tsc - base) * clock->us_per_cycle);
 }
 
-// ---- RCU -----------------------------------------------------------------------------------------
+// ---- RCU
+// -----------------------------------------------------------------------------------------
 
 /**
  * Quiescent states of all RX and I/O lcores. An lcore registers itself, reports once per loop turn,

@@ -10,7 +10,7 @@
 
 #include "mr_units.h"
 
-static const char *const level_names[MR_LOG_COUNT] = { "error", "warning", "info", "debug" };
+static const char *const level_names[MR_LOG_COUNT] = {"error", "warning", "info", "debug"};
 
 static _Atomic int log_level = MR_LOG_INFO;
 
@@ -43,8 +43,9 @@ static int pass(struct mr_log_limit *limit, uint64_t *ret_suppressed)
 	now_ns = (uint64_t)ts.tv_sec * MR_NS_PER_S + (uint64_t)ts.tv_nsec;
 	next_ns = atomic_load_explicit(&limit->next_ns, memory_order_relaxed);
 	// why compare-exchange: of two threads at once, one prints and the other is counted.
-	if (now_ns < next_ns || !atomic_compare_exchange_strong_explicit(&limit->next_ns, &next_ns,
-		now_ns + MR_NS_PER_S, memory_order_relaxed, memory_order_relaxed)) {
+	if (now_ns < next_ns ||
+		!atomic_compare_exchange_strong_explicit(&limit->next_ns, &next_ns,
+			now_ns + MR_NS_PER_S, memory_order_relaxed, memory_order_relaxed)) {
 		atomic_fetch_add_explicit(&limit->suppressed, 1, memory_order_relaxed);
 		return 0;
 	}

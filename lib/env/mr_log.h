@@ -38,8 +38,8 @@ void mr_log_write(struct mr_log_limit *limit, enum mr_log_level level, const cha
 #define mr_log(level, object, ...) mr_log_write(NULL, level, object, __VA_ARGS__)
 
 /** The same, at most once a second from this place. */
-#define mr_log_limited(level, object, ...)                                                         \
-	do {                                                                                       \
-		static struct mr_log_limit mr_log_limit_here;                                      \
-		mr_log_write(&mr_log_limit_here, level, object, __VA_ARGS__);                      \
+#define mr_log_limited(level, object, ...)                                    \
+	do {                                                                  \
+		static struct mr_log_limit mr_log_limit_here;                 \
+		mr_log_write(&mr_log_limit_here, level, object, __VA_ARGS__); \
 	} while (0)

@@ -50,7 +50,7 @@ const char *mr_stage_help(enum mr_stage stage)
 
 const char *mr_role_name(enum mr_role role)
 {
-	static const char *const names[MR_ROLE_COUNT] = { "control", "rx", "io" };
+	static const char *const names[MR_ROLE_COUNT] = {"control", "rx", "io"};
 
 	return (unsigned)role < MR_ROLE_COUNT ? names[role] : "none";
 }

@@ -35,8 +35,8 @@ static unsigned node_index(struct mr_plan *plan, uint16_t node)
 	return plan->n_nodes++;
 }
 
-static int add_lcore(struct mr_plan *plan, enum mr_role role, unsigned *n_role, long cpu,
-	struct mr_err *err)
+static int add_lcore(
+	struct mr_plan *plan, enum mr_role role, unsigned *n_role, long cpu, struct mr_err *err)
 {
 	struct mr_lcore *lcore = &plan->lcores[plan->n_lcores];
 	int node = numa_available() < 0 ? 0 : numa_node_of_cpu((int)cpu);
@@ -70,8 +70,9 @@ static int add_list(struct mr_plan *plan, enum mr_role role, unsigned *n_role, c
 		int ret = parse_range(&p, &first, &last);
 
 		if (ret < 0 || (*p != ',' && *p != '\0'))
-			return mr_fail(err, EINVAL, "CPU list '%s' of the %s lcores: want \"0,2-3\"",
-				list, mr_role_name(role));
+			return mr_fail(err, EINVAL,
+				"CPU list '%s' of the %s lcores: want \"0,2-3\"", list,
+				mr_role_name(role));
 		for (long cpu = first; cpu <= last; cpu++) {
 			ret = add_lcore(plan, role, n_role, cpu, err);
 			if (ret < 0)
@@ -93,8 +94,8 @@ int mr_plan_make(struct mr_plan *plan, const char *control_cpu, const char *rx_c
 	memset(plan, 0, sizeof(*plan));
 	ret = add_list(plan, MR_ROLE_CONTROL, &n_control, control_cpu, err);
 	if (ret == 0 && n_control != 1)
-		ret = mr_fail(err, EINVAL, "control lcore on CPUs '%s': want exactly one",
-			control_cpu);
+		ret = mr_fail(
+			err, EINVAL, "control lcore on CPUs '%s': want exactly one", control_cpu);
 	// RX before I/O: nodes are numbered by the RX lcores that serve them.
 	if (ret == 0)
 		ret = add_list(plan, MR_ROLE_RX, &plan->n_rx, rx_cpus, err);

@@ -21,15 +21,15 @@ int mr_packet_register(void)
 	return mr_packet_offset >= 0 ? 0 : -rte_errno;
 }
 
-static struct rte_ring *make_ring(const char *way, unsigned rx, unsigned io, unsigned slots,
-	unsigned node)
+static struct rte_ring *make_ring(
+	const char *way, unsigned rx, unsigned io, unsigned slots, unsigned node)
 {
 	char name[RTE_RING_NAMESIZE];
 
 	// Both indices are below MR_LCORES_MAX: two digits each.
 	snprintf(name, sizeof(name), "mr_%s_%u_%u", way, rx % 100, io % 100);
-	return rte_ring_create(name, slots, (int)node,
-		RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
+	return rte_ring_create(
+		name, slots, (int)node, RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
 }
 
 int mr_handoff_init(struct mr_handoff *h, const struct mr_plan *plan, unsigned depth)
@@ -77,22 +77,23 @@ void mr_handoff_done(struct mr_handoff *h)
 	h->n_io = 0;
 }
 
-unsigned mr_handoff_take(struct mr_handoff *h, unsigned io, unsigned rx, struct rte_mbuf **mbufs,
-	unsigned n)
+unsigned mr_handoff_take(
+	struct mr_handoff *h, unsigned io, unsigned rx, struct rte_mbuf **mbufs, unsigned n)
 {
 	unsigned room = rte_ring_free_count(h->to_rx[io * h->n_rx + rx]);
 
-	return rte_ring_sc_dequeue_burst(h->to_io[rx * h->n_io + io], (void **)mbufs,
-		MR_MIN(n, room), NULL);
+	return rte_ring_sc_dequeue_burst(
+		h->to_io[rx * h->n_io + io], (void **)mbufs, MR_MIN(n, room), NULL);
 }
 
-void mr_handoff_give(struct mr_handoff *h, unsigned io, unsigned rx, struct rte_mbuf **mbufs,
-	unsigned n)
+void mr_handoff_give(
+	struct mr_handoff *h, unsigned io, unsigned rx, struct rte_mbuf **mbufs, unsigned n)
 {
-	unsigned given = rte_ring_sp_enqueue_burst(h->to_rx[io * h->n_rx + rx], (void **)mbufs, n,
-		NULL);
+	unsigned given =
+		rte_ring_sp_enqueue_burst(h->to_rx[io * h->n_rx + rx], (void **)mbufs, n, NULL);
 
-	// A caller that gives back more than it took has lost count of mbufs: stop before they leak.
+	// A caller that gives back more than it took has lost count of mbufs: stop before they
+	// leak.
 	assert(given == n);
 	(void)given;
 }

@@ -4,7 +4,8 @@
 /**
  * @file
  * The rings between RX and I/O lcores: one single-producer single-consumer pair for each (RX, I/O)
- * couple, carrying mbufs that hold whole, untouched requests one way and finished replies the other.
+ * couple, carrying mbufs that hold whole, untouched requests one way and finished replies the
+ * other.
  *
  * Who owns what when: after mr_handoff_submit() accepted an mbuf, the RX lcore must not touch it
  * until mr_handoff_collect() gives it back; in between it belongs to the I/O lcore that took it.
@@ -36,7 +37,8 @@ static_assert(sizeof(struct mr_packet) == 24, "fits the dynamic field area of an
 
 extern int mr_packet_offset; //!< set by mr_packet_register()
 
-/** Reserves the dynamic field. Control lcore, once, before mbufs are in use. @return 0 or -errno. */
+/** Reserves the dynamic field. Control lcore, once, before mbufs are in use. @return 0 or -errno.
+ */
 int mr_packet_register(void);
 
 static mr_always_inline struct mr_packet *mr_packet(struct rte_mbuf *m)
@@ -61,26 +63,26 @@ int mr_handoff_init(struct mr_handoff *h, const struct mr_plan *plan, unsigned d
 void mr_handoff_done(struct mr_handoff *h);
 
 /** RX lcore: hands requests over. @return how many were taken; the rest stays the caller's. */
-static mr_always_inline unsigned mr_handoff_submit(struct mr_handoff *h, unsigned rx, unsigned io,
-	struct rte_mbuf **mbufs, unsigned n)
+static mr_always_inline unsigned mr_handoff_submit(
+	struct mr_handoff *h, unsigned rx, unsigned io, struct rte_mbuf **mbufs, unsigned n)
 {
 	return rte_ring_sp_enqueue_burst(h->to_io[rx * h->n_io + io], (void **)mbufs, n, NULL);
 }
 
 /** RX lcore: takes finished requests back from one I/O lcore. @return how many. */
-static mr_always_inline unsigned mr_handoff_collect(struct mr_handoff *h, unsigned rx, unsigned io,
-	struct rte_mbuf **mbufs, unsigned n)
+static mr_always_inline unsigned mr_handoff_collect(
+	struct mr_handoff *h, unsigned rx, unsigned io, struct rte_mbuf **mbufs, unsigned n)
 {
 	return rte_ring_sc_dequeue_burst(h->to_rx[io * h->n_rx + rx], (void **)mbufs, n, NULL);
 }
 
 /** I/O lcore: takes requests of one RX lcore, as many as can be given back. @return how many. */
-unsigned mr_handoff_take(struct mr_handoff *h, unsigned io, unsigned rx, struct rte_mbuf **mbufs,
-	unsigned n);
+unsigned mr_handoff_take(
+	struct mr_handoff *h, unsigned io, unsigned rx, struct rte_mbuf **mbufs, unsigned n);
 
 /** I/O lcore: gives finished requests back. Always takes all that were taken before. */
-void mr_handoff_give(struct mr_handoff *h, unsigned io, unsigned rx, struct rte_mbuf **mbufs,
-	unsigned n);
+void mr_handoff_give(
+	struct mr_handoff *h, unsigned io, unsigned rx, struct rte_mbuf **mbufs, unsigned n);
 
 /** Requests waiting for I/O lcore @p io. Any thread; a figure, not a guarantee. */
 unsigned mr_handoff_waiting(const struct mr_handoff *h, unsigned io);

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "mr_small.h"
+
+#define REP_BYTES ((unsigned)sizeof(struct mr_wire_rep))
+
+void mr_small_hello(struct rte_mbuf *m, const struct mr_port *port,
+	const struct mr_wire_request *req, uint64_t now_us)
+{
+	uint8_t *payload = mr_packet_payload(m);
+	unsigned overhead = mr_packet(m)->is_ip6 ? 20 : 0;
+	struct mr_wire_hello_reply body = {
+		.version_min = MR_WIRE_VERSION,
+		.version_max = MR_WIRE_VERSION,
+		.max_payload_bytes = htole16((uint16_t)(port->max_payload_bytes - overhead)),
+		.max_keys = MR_WIRE_KEYS_MAX,
+		.server_time_us = htole64(now_us),
+	};
+
+	mr_wire_reply_begin(payload, req, MR_WIRE_RESULT_OK);
+	memcpy(payload + REP_BYTES, &body, sizeof(body));
+	mr_reply_plain(m, port, REP_BYTES + sizeof(body));
+}
+
+void mr_small_ping(
+	struct rte_mbuf *m, const struct mr_port *port, const struct mr_wire_request *req)
+{
+	mr_small_refuse(m, port, req, MR_WIRE_RESULT_OK);
+}
+
+void mr_small_refuse(struct rte_mbuf *m, const struct mr_port *port,
+	const struct mr_wire_request *req, enum mr_wire_result result)
+{
+	mr_wire_reply_begin(mr_packet_payload(m), req, result);
+	mr_reply_plain(m, port, REP_BYTES);
+}
+
+enum mr_wire_result mr_small_describe(struct rte_mbuf *m, const struct mr_port *port,
+	const struct mr_wire_request *req, const struct mr_published *published)
+{
+	unsigned room = mr_packet(m)->payload_bytes, fixed, bytes;
+	uint8_t *payload = mr_packet_payload(m);
+	struct mr_wire_describe_reply body = {0};
+	const struct mr_description *d;
+	struct mr_wire_describe ask;
+	const char *name;
+
+	mr_wire_describe_get(req, &ask, &name);
+	d = mr_published_find(published, name, ask.name_bytes);
+	fixed = REP_BYTES + sizeof(body);
+	if (d == NULL || ask.offset > d->text_bytes) {
+		mr_small_refuse(m, port, req, MR_WIRE_RESULT_UNKNOWN_VIEW);
+		return MR_WIRE_RESULT_UNKNOWN_VIEW;
+	}
+	if (room < fixed) {
+		mr_small_refuse(m, port, req, MR_WIRE_RESULT_MALFORMED);
+		return MR_WIRE_RESULT_MALFORMED;
+	}
+	bytes = MR_MIN(room - fixed, d->text_bytes - ask.offset);
+	body.view = htole16(d->view->id);
+	body.bytes = htole16((uint16_t)bytes);
+	body.layout = htole32(d->view->layout);
+	body.offset = htole32(ask.offset);
+	body.total_bytes = htole32(d->text_bytes);
+	mr_wire_reply_begin(payload, req, MR_WIRE_RESULT_OK);
+	memcpy(payload + REP_BYTES, &body, sizeof(body));
+	memcpy(payload + fixed, d->text + ask.offset, bytes);
+	mr_reply_plain(m, port, fixed + bytes);
+	return MR_WIRE_RESULT_OK;
+}
+
+void mr_small_ack(struct rte_mbuf *m, const struct mr_port *port, const struct mr_wire_request *req,
+	const uint8_t *statuses, bool durable)
+{
+	uint8_t *payload = mr_packet_payload(m);
+	struct mr_wire_rep head;
+
+	mr_wire_reply_begin(&head, req, MR_WIRE_RESULT_OK);
+	head.entry_count = htole16(req->key_count);
+	if (durable)
+		head.flags = htole16(MR_WIRE_R_DURABLE);
+	memcpy(payload, &head, sizeof(head));
+	for (unsigned i = 0; i < req->key_count; i++) {
+		struct mr_wire_ack ack = {.status = statuses[i]};
+
+		memcpy(payload + REP_BYTES + i * sizeof(ack), &ack, sizeof(ack));
+	}
+	mr_reply_plain(m, port, REP_BYTES + req->key_count * (unsigned)sizeof(struct mr_wire_ack));
+}

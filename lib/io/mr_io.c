@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <rte_cycles.h>
+
+#include <errno.h>
+
+#include "mr_io_priv.h"
+
+struct mr_io *mr_io_create(const struct mr_io_params *params)
+{
+	struct mr_io *io =
+		mr_mem_alloc("mr_io", sizeof(*io), MR_CACHE_LINE_BYTES, params->lcore->node);
+
+	static_assert(MR_IO_GROUP_LOOKUPS <= MR_PROBE_GROUP_MAX, "a group fits the probe");
+	if (io == NULL)
+		return NULL;
+	io->p = *params;
+	io->slot = params->lcore->lcore_id;
+	io->reader = mr_store_reader_create(params->store, MR_PROBE_MAX);
+	if (io->reader == NULL) {
+		mr_mem_free(io);
+		return NULL;
+	}
+	return io;
+}
+
+void mr_io_free(struct mr_io *io)
+{
+	if (io == NULL)
+		return;
+	mr_store_reader_free(io->reader);
+	mr_mem_free(io);
+}
+
+struct mr_io_counters *mr_io_counters(struct mr_io *io)
+{
+	return &io->counters;
+}
+
+unsigned mr_io_turn(struct mr_io *io)
+{
+	unsigned n = mr_io_take(io);
+
+	while (io->next < n) {
+		mr_io_sort(io);
+		if (io->n_gets > 0) {
+			mr_io_lookup(io);
+			mr_io_read(io);
+			mr_io_answer(io);
+		}
+		mr_io_write(io);
+	}
+	mr_io_give(io);
+	mr_rcu_quiescent(io->p.tiers->rcu, io->slot);
+	return n;
+}
+
+int mr_io_run(void *arg)
+{
+	struct mr_io *io = arg;
+
+	mr_rcu_join(io->p.tiers->rcu, io->slot);
+	// why relaxed: a stop may be seen a turn late, and nothing else hangs on it.
+	while (!atomic_load_explicit(io->p.stop, memory_order_relaxed)) {
+		uint64_t start = rte_rdtsc();
+		unsigned n = mr_io_turn(io);
+
+		if (n == 0)
+			mr_idler_rest(&io->p.idler);
+		else
+			mr_idler_worked(&io->p.idler);
+		mr_count(n > 0 ? &io->counters.busy_cycles : &io->counters.idle_cycles,
+			rte_rdtsc() - start);
+	}
+	mr_rcu_leave(io->p.tiers->rcu, io->slot);
+	return 0;
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+/**
+ * @file
+ * The I/O lcore: takes whole requests from RX lcores, reads the store for what is not in memory,
+ * commits writes, writes the replies and gives the mbufs back. One turn of its loop:
+ *
+ *     each RX lcore: take requests -> probe the tiers again -> one batched store read -> fill the
+ *     cache under leases -> write replies; writes: lock keys -> compare event times -> filter ->
+ *     one write batch -> cache -> acknowledge; give everything back
+ *
+ * It may block: in the store, and on the locks that serialise writes to a key.
+ *
+ * Writes. The newer event time wins; of equal times a delete beats a row, and of two rows the one
+ * whose bytes compare greater wins (shorter first), so that every order of arrival ends alike. The
+ * very same write again is acknowledged as OK. A key's Bloom bits are set before its commit, the
+ * cache is updated after it, and both before the acknowledgement.
+ *
+ * Owner: its lcore. Others read the counters and may set the stop flag.
+ */
+
+#include <pthread.h>
+
+#include "mr_counters.h"
+#include "mr_handoff.h"
+#include "mr_port.h"
+#include "mr_store.h"
+#include "mr_tiers.h"
+
+#define MR_IO_LOCKS 4096u
+
+/** Locks that serialise writes to a key over all I/O lcores. One per appliance. */
+struct mr_io_locks {
+	pthread_mutex_t lock[MR_IO_LOCKS];
+};
+
+void mr_io_locks_init(struct mr_io_locks *locks);
+
+struct mr_io_params {
+	const struct mr_lcore *lcore;
+	const struct mr_plan *plan;
+	struct mr_tiers *tiers;
+	struct mr_handoff *handoff;
+	struct mr_store *store;
+	struct mr_io_locks *locks;
+	struct mr_port *ports;
+	unsigned n_ports;
+	struct rte_mempool *pool; //!< for further datagrams
+	const _Atomic bool *stop; //!< set after the RX lcores have returned
+	struct mr_idler idler;    //!< how to rest
+};
+
+struct mr_io;
+
+/** @return the lcore's state on its node, or NULL and errno. */
+struct mr_io *mr_io_create(const struct mr_io_params *params);
+void mr_io_free(struct mr_io *io);
+
+/** Runs the loop on the calling lcore until told to stop. Suits rte_eal_remote_launch(). */
+int mr_io_run(void *io);
+
+/** One turn, for tests. @return requests handled. */
+unsigned mr_io_turn(struct mr_io *io);
+
+struct mr_io_counters *mr_io_counters(struct mr_io *io);

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// State of an I/O lcore and the stages that work on it; each stage is a file.
+
+#include "mr_io.h"
+#include "mr_key.h"
+#include "mr_probe.h"
+#include "mr_racy.h"
+#include "mr_reply.h"
+#include "mr_small.h"
+
+#define MR_IO_BURST 64u
+// Lookups of a group: what one multi-get reads at most, but for the largest requests.
+#define MR_IO_GROUP_LOOKUPS 256u
+// Records of one write batch, but for the last request's.
+#define MR_IO_GROUP_RECORDS 512u
+#define MR_IO_RECORDS_MAX (MR_IO_GROUP_RECORDS + MR_WIRE_KEYS_MAX)
+// Copies of rows that the cache turned out to have.
+#define MR_IO_HIT_BYTES (1u << 20)
+
+/** A request of the burst. */
+struct mr_io_request {
+	struct rte_mbuf *m;
+	struct mr_port *port;
+	struct mr_node *node;
+	const struct mr_view *view;     //!< GET
+	const struct mr_schema *schema; //!< write
+	uint32_t first, n;              //!< lookups or records
+	uint16_t rx;
+	struct mr_wire_request wire;
+};
+
+/** What a lookup came to. */
+struct mr_io_row {
+	const uint8_t *row; //!< status OK
+	uint32_t row_bytes;
+	uint64_t event_time_us;
+	uint8_t status; //!< enum mr_status
+};
+
+/** One record of a write. */
+struct mr_io_record {
+	struct mr_wire_row row;
+	const struct mr_schema *schema;
+	mr_space_t space;
+	uint64_t hash;
+	uint16_t lock;
+	bool deleted;
+	bool wins;      //!< newest of its key in this batch, and not beaten by the store
+	uint8_t status; //!< enum mr_status
+};
+
+struct mr_io {
+	struct mr_io_params p;
+	uint16_t slot;
+	struct mr_store_reader *reader;
+	const struct mr_published *published;
+	uint64_t now_us, now_tsc;
+
+	unsigned n_mbufs, next;
+	struct rte_mbuf *mbufs[MR_IO_BURST];
+	uint16_t from[MR_IO_BURST]; //!< RX lcore of each
+
+	// Reads of the group in hand.
+	unsigned n_gets;
+	struct mr_io_request gets[MR_IO_BURST];
+	struct mr_probe probe;
+	struct mr_io_row rows[MR_PROBE_MAX];
+	unsigned n_reads;
+	struct mr_store_get reads[MR_PROBE_MAX];
+	struct mr_cache_lease leases[MR_PROBE_MAX];
+	uint16_t read_of[MR_PROBE_MAX]; //!< lookup that reads[i] is for
+	uint32_t hit_used;
+	uint8_t hit_mem[MR_IO_HIT_BYTES];
+	uint8_t scratch[MR_ROW_MAX_BYTES];
+
+	// Writes of the group in hand.
+	unsigned n_writes;
+	struct mr_io_request writes[MR_IO_BURST];
+	unsigned n_records;
+	struct mr_io_record records[MR_IO_RECORDS_MAX];
+	uint16_t order[MR_IO_RECORDS_MAX];
+	uint16_t held[MR_IO_RECORDS_MAX]; //!< locks, ascending, each once
+	unsigned n_held;
+	struct mr_store_put puts[MR_IO_RECORDS_MAX];
+
+	struct mr_io_counters counters;
+};
+
+/** Takes a burst of requests from all RX lcores. @return how many. */
+unsigned mr_io_take(struct mr_io *io);
+
+/** Sorts requests of the burst into reads and writes until a group is full or the burst ends. */
+void mr_io_sort(struct mr_io *io);
+
+/** Looks the group's keys up in memory once more: others may have filled them meanwhile. */
+void mr_io_lookup(struct mr_io *io);
+
+/** Reads what is missing from the store and fills the caches. */
+void mr_io_read(struct mr_io *io);
+
+/** Writes the group's GET replies. */
+void mr_io_answer(struct mr_io *io);
+
+/** Carries the group's writes out and writes their acknowledgements. */
+void mr_io_write(struct mr_io *io);
+
+/** Decides which records of the group are to be written. Locks are held. */
+void mr_io_decide(struct mr_io *io);
+
+/** Whether record @p a beats @p b of the same key: newer event, or the tie rule. */
+bool mr_io_beats(uint64_t a_time_us, bool a_deleted, const uint8_t *a, uint32_t a_bytes,
+	uint64_t b_time_us, bool b_deleted, const uint8_t *b, uint32_t b_bytes);
+
+/** Gives the whole burst back to its RX lcores. */
+void mr_io_give(struct mr_io *io);

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <errno.h>
+
+#include "mr_io_priv.h"
+
+static int answer_row(struct mr_io *io, struct mr_reply *reply, unsigned i)
+{
+	const struct mr_view_part *part = io->probe.lookups[i].part;
+	const struct mr_io_row *row = &io->rows[i];
+	int ret;
+
+	if (row->status != MR_STATUS_OK)
+		return mr_reply_status(reply, row->status, 0);
+	if (mr_schema_expired(part->schema, row->event_time_us, io->now_us))
+		return mr_reply_status(reply, MR_STATUS_EXPIRED, row->event_time_us);
+	ret = mr_reply_row(reply, part, row->row, row->row_bytes, row->event_time_us);
+	// A stored row that is not one of its set: damage that only this key shall suffer from.
+	return ret == -EBADMSG ? mr_reply_status(reply, MR_STATUS_ERROR, 0) : ret;
+}
+
+static void answer(struct mr_io *io, const struct mr_io_request *get)
+{
+	struct mr_reply reply;
+	int ret = 0;
+
+	mr_reply_begin(&reply, get->m, io->p.pool, get->port, &get->wire, get->view, io->scratch);
+	for (unsigned i = get->first; i < get->first + get->n && ret == 0; i++)
+		ret = answer_row(io, &reply, i);
+	if (ret == 0) {
+		mr_reply_finish(&reply, get->port);
+		return;
+	}
+	// No mbuf for a further datagram: shed the request, which takes none.
+	mr_reply_abandon(&reply);
+	mr_small_refuse(get->m, get->port, &get->wire, MR_WIRE_RESULT_BUSY);
+}
+
+void mr_io_answer(struct mr_io *io)
+{
+	for (unsigned g = 0; g < io->n_gets; g++)
+		answer(io, &io->gets[g]);
+	mr_store_release(io->reader);
+}

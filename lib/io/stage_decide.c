@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <errno.h>
+#include <stdlib.h>
+
+#include "mr_io_priv.h"
+
+bool mr_io_beats(uint64_t a_time_us, bool a_deleted, const uint8_t *a, uint32_t a_bytes,
+	uint64_t b_time_us, bool b_deleted, const uint8_t *b, uint32_t b_bytes)
+{
+	int order;
+
+	if (a_time_us != b_time_us)
+		return a_time_us > b_time_us;
+	if (a_deleted != b_deleted)
+		return a_deleted;
+	if (a_deleted)
+		return false;
+	order = memcmp(a, b, MR_MIN(a_bytes, b_bytes));
+	return order != 0 ? order > 0 : a_bytes > b_bytes;
+}
+
+static bool record_beats(const struct mr_io_record *a, const struct mr_io_record *b)
+{
+	return mr_io_beats(a->row.event_time_us, a->deleted, a->row.row, a->row.row_bytes,
+		b->row.event_time_us, b->deleted, b->row.row, b->row.row_bytes);
+}
+
+static int by_key(const struct mr_io_record *a, const struct mr_io_record *b)
+{
+	int order;
+
+	if (a->space != b->space)
+		return a->space < b->space ? -1 : 1;
+	order = memcmp(a->row.key, b->row.key, MR_MIN(a->row.key_bytes, b->row.key_bytes));
+	return order != 0 ? order : (int)a->row.key_bytes - (int)b->row.key_bytes;
+}
+
+// By key, and each key's winner first. Unsorted keys would make duplicates hard to see.
+static int by_key_then_rank(const void *pa, const void *pb, void *arg)
+{
+	const struct mr_io_record *records = arg;
+	const struct mr_io_record *a = &records[*(const uint16_t *)pa];
+	const struct mr_io_record *b = &records[*(const uint16_t *)pb];
+	int order = by_key(a, b);
+
+	if (order != 0)
+		return order;
+	return record_beats(a, b) ? -1 : record_beats(b, a) ? 1 : 0;
+}
+
+// Marks the newest record of each key; the others of that key are superseded, but for copies of
+// the very same write, which share its fate.
+static unsigned pick_winners(struct mr_io *io)
+{
+	unsigned n = 0, winner = 0;
+
+	for (unsigned i = 0; i < io->n_records; i++)
+		if (io->records[i].status == MR_STATUS_OK)
+			io->order[n++] = (uint16_t)i;
+	qsort_r(io->order, n, sizeof(io->order[0]), by_key_then_rank, io->records);
+	for (unsigned i = 0; i < n; i++) {
+		struct mr_io_record *record = &io->records[io->order[i]];
+
+		if (i == 0 || by_key(record, &io->records[io->order[winner]]) != 0) {
+			winner = i;
+			record->wins = true;
+		} else if (record_beats(&io->records[io->order[winner]], record)) {
+			record->status = MR_STATUS_SUPERSEDED;
+		}
+	}
+	return n;
+}
+
+// Asks the store for the current rows of keys that may have one.
+static void read_current(struct mr_io *io, unsigned n)
+{
+	const struct mr_bloom *bloom = mr_node_bloom(&io->p.tiers->nodes[0]);
+
+	io->n_reads = 0;
+	for (unsigned i = 0; i < n; i++) {
+		const struct mr_io_record *record = &io->records[io->order[i]];
+		struct mr_store_get *get = &io->reads[io->n_reads];
+
+		if (!record->wins || (bloom != NULL && !mr_bloom_test(bloom, record->hash)))
+			continue;
+		get->space = record->space;
+		get->key = record->row.key;
+		get->key_bytes = record->row.key_bytes;
+		io->read_of[io->n_reads++] = io->order[i];
+	}
+	if (io->n_reads > 0)
+		mr_store_read(io->reader, io->reads, io->n_reads);
+}
+
+static void compare(struct mr_io_record *record, const struct mr_store_get *get)
+{
+	if (get->result == -ENOENT)
+		return;
+	if (get->result < 0) {
+		record->wins = false;
+		record->status = MR_STATUS_ERROR;
+		return;
+	}
+	if (mr_io_beats(record->row.event_time_us, record->deleted, record->row.row,
+		    record->row.row_bytes, get->event_time_us, get->deleted, get->row,
+		    get->row_bytes))
+		return;
+	record->wins = false;
+	// Not beaten either: the very same write is there already, as after a lost acknowledgement.
+	if (mr_io_beats(get->event_time_us, get->deleted, get->row, get->row_bytes,
+		    record->row.event_time_us, record->deleted, record->row.row,
+		    record->row.row_bytes))
+		record->status = MR_STATUS_SUPERSEDED;
+}
+
+void mr_io_decide(struct mr_io *io)
+{
+	unsigned n = pick_winners(io);
+
+	read_current(io, n);
+	for (unsigned r = 0; r < io->n_reads; r++)
+		compare(&io->records[io->read_of[r]], &io->reads[r]);
+	mr_store_release(io->reader);
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <rte_cycles.h>
+
+#include <errno.h>
+
+#include "mr_io_priv.h"
+
+static struct mr_node *node_of(struct mr_io *io, unsigned lookup)
+{
+	unsigned g = 0;
+
+	while (lookup >= io->gets[g].first + io->gets[g].n)
+		g++;
+	return io->gets[g].node;
+}
+
+static void fill(struct mr_io *io, unsigned read, struct mr_node *node)
+{
+	const struct mr_store_get *get = &io->reads[read];
+	struct mr_cache_row row = {
+		.hash = io->probe.hashes[io->read_of[read]],
+		.space = get->space,
+		.key = get->key,
+		.key_bytes = get->key_bytes,
+		.row = get->row,
+		.row_bytes = get->row_bytes,
+		.deleted = get->deleted,
+		.event_time_us = get->event_time_us,
+	};
+	int ret = mr_cache_fill(node->cache, &row, io->leases[read], mr_node_ticks(node));
+
+	if (ret == 0)
+		mr_count(&io->counters.fills, 1);
+	else if (ret == -ESTALE)
+		mr_count(&io->counters.fills_stale, 1);
+}
+
+// What the store said of a lookup. Rows that may be answered are cached.
+static void take_result(struct mr_io *io, unsigned read)
+{
+	const struct mr_store_get *get = &io->reads[read];
+	unsigned i = io->read_of[read];
+	const struct mr_schema *schema = io->probe.lookups[i].part->schema;
+	struct mr_io_row *row = &io->rows[i];
+
+	row->status = MR_STATUS_NOT_FOUND;
+	if (get->result == -ENOENT) {
+		mr_count(&io->counters.false_positives, 1);
+		return;
+	}
+	if (get->result < 0 || (!get->deleted && get->layout != schema->layout)) {
+		mr_count(&io->counters.store_errors, 1);
+		row->status = MR_STATUS_ERROR;
+		return;
+	}
+	mr_count(&io->counters.store_found, 1);
+	row->row = get->row;
+	row->row_bytes = get->row_bytes;
+	row->event_time_us = get->event_time_us;
+	if (!get->deleted)
+		row->status = MR_STATUS_OK;
+	if (!mr_schema_expired(schema, get->event_time_us, io->now_us))
+		fill(io, read, node_of(io, i));
+}
+
+void mr_io_read(struct mr_io *io)
+{
+	uint64_t start = rte_rdtsc();
+
+	if (io->n_reads == 0)
+		return;
+	mr_store_read(io->reader, io->reads, io->n_reads);
+	mr_hist_record(&io->counters.read_cycles, rte_rdtsc() - start, 1);
+	mr_count(&io->counters.store_reads, io->n_reads);
+	for (unsigned r = 0; r < io->n_reads; r++)
+		take_result(io, r);
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "mr_io_priv.h"
+
+static void refuse(const struct mr_io_request *request, enum mr_wire_result result)
+{
+	mr_small_refuse(request->m, request->port, &request->wire, result);
+}
+
+static bool too_late(const struct mr_io *io, const struct mr_io_request *request)
+{
+	double us = (double)(io->now_tsc - mr_packet(request->m)->rx_tsc) *
+	            io->p.tiers->clock->us_per_cycle;
+
+	return request->wire.deadline_us != 0 && us > (double)request->wire.deadline_us;
+}
+
+static void sort_get(struct mr_io *io, const struct mr_io_request *request)
+{
+	struct mr_io_request *get = &io->gets[io->n_gets];
+
+	*get = *request;
+	// The catalog may have changed since the RX lcore looked.
+	get->view = mr_catalog_view(io->published->catalog, get->wire.view);
+	if (get->view == NULL) {
+		refuse(get, MR_WIRE_RESULT_UNKNOWN_VIEW);
+		return;
+	}
+	get->first = io->probe.n;
+	mr_probe_add(&io->probe, &get->wire, get->view, get->wire.keys);
+	get->n = io->probe.n - get->first;
+	io->n_gets++;
+}
+
+// Whether the write is for rows as this appliance knows them.
+static enum mr_wire_result check_write(const struct mr_io_request *write)
+{
+	const struct mr_schema *schema = write->schema;
+
+	if (schema == NULL)
+		return MR_WIRE_RESULT_UNKNOWN_VIEW;
+	if (write->wire.version != 0 && write->wire.version != schema->version)
+		return MR_WIRE_RESULT_UNKNOWN_VIEW;
+	if (write->wire.op == MR_WIRE_OP_PUT && write->wire.layout != schema->layout)
+		return MR_WIRE_RESULT_STALE_LAYOUT;
+	return MR_WIRE_RESULT_OK;
+}
+
+static void add_record(
+	struct mr_io *io, const struct mr_io_request *write, const struct mr_wire_row *row)
+{
+	struct mr_io_record *record = &io->records[io->n_records++];
+	const struct mr_schema *schema = write->schema;
+
+	record->row = *row;
+	record->schema = schema;
+	record->space = mr_space(schema->id, schema->version);
+	record->hash = mr_hash_row(mr_hash_key(row->key, row->key_bytes), record->space);
+	record->lock = (uint16_t)(record->hash & (MR_IO_LOCKS - 1));
+	record->deleted = write->wire.op == MR_WIRE_OP_DELETE;
+	record->wins = false;
+	record->status = MR_STATUS_OK;
+	if (!mr_key_check(schema, row->key, row->key_bytes))
+		record->status = MR_STATUS_BAD_KEY;
+	else if (!record->deleted && mr_row_check(&schema->shape, row->row, row->row_bytes) < 0)
+		record->status = MR_STATUS_BAD_ROW;
+}
+
+static void sort_write(struct mr_io *io, const struct mr_io_request *request)
+{
+	struct mr_io_request *write = &io->writes[io->n_writes];
+	enum mr_wire_result result;
+	struct mr_wire_row row;
+	uint32_t cursor = 0;
+
+	*write = *request;
+	write->schema = mr_catalog_set_by_id(io->published->catalog, write->wire.view);
+	result = check_write(write);
+	if (result != MR_WIRE_RESULT_OK) {
+		refuse(write, result);
+		return;
+	}
+	write->first = io->n_records;
+	while (mr_wire_record_next(&write->wire, &cursor, &row))
+		add_record(io, write, &row);
+	write->n = io->n_records - write->first;
+	io->n_writes++;
+}
+
+static void sort_one(struct mr_io *io, unsigned i)
+{
+	struct rte_mbuf *m = io->mbufs[i];
+	struct mr_io_request request = {
+		.m = m,
+		.rx = io->from[i],
+		.port = &io->p.ports[m->port],
+		.node = &io->p.tiers->nodes[mr_plan_rx(io->p.plan, io->from[i])->node_index],
+	};
+
+	// The RX lcore has validated it, and nobody has touched it since: it must still hold.
+	if (mr_wire_request_decode(mr_packet_payload(m), mr_packet(m)->payload_bytes,
+		    &request.wire) != MR_WIRE_DEFECT_NONE)
+		refuse(&request, MR_WIRE_RESULT_MALFORMED);
+	else if (too_late(io, &request))
+		refuse(&request, MR_WIRE_RESULT_TOO_LATE);
+	else if (request.wire.op == MR_WIRE_OP_GET)
+		sort_get(io, &request);
+	else
+		sort_write(io, &request);
+}
+
+void mr_io_sort(struct mr_io *io)
+{
+	io->n_gets = 0;
+	io->n_writes = 0;
+	io->n_records = 0;
+	io->probe.n = 0;
+	while (io->next < io->n_mbufs && io->probe.n < MR_IO_GROUP_LOOKUPS &&
+		io->n_records < MR_IO_GROUP_RECORDS)
+		sort_one(io, io->next++);
+	mr_count(&io->counters.reads, io->n_gets);
+	mr_count(&io->counters.writes, io->n_writes);
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <rte_cycles.h>
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "mr_io_priv.h"
+
+void mr_io_locks_init(struct mr_io_locks *locks)
+{
+	for (unsigned i = 0; i < MR_IO_LOCKS; i++)
+		pthread_mutex_init(&locks->lock[i], NULL);
+}
+
+static int by_number(const void *a, const void *b)
+{
+	return (int)*(const uint16_t *)a - (int)*(const uint16_t *)b;
+}
+
+// Locks every key of the group, in ascending order so that two I/O lcores cannot wait in a ring.
+static void lock_keys(struct mr_io *io)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < io->n_records; i++)
+		io->held[i] = io->records[i].lock;
+	qsort(io->held, io->n_records, sizeof(io->held[0]), by_number);
+	for (unsigned i = 0; i < io->n_records; i++)
+		if (i == 0 || io->held[i] != io->held[n - 1])
+			io->held[n++] = io->held[i];
+	io->n_held = n;
+	for (unsigned i = 0; i < n; i++)
+		pthread_mutex_lock(&io->p.locks->lock[io->held[i]]);
+}
+
+static void unlock_keys(struct mr_io *io)
+{
+	for (unsigned i = io->n_held; i-- > 0;)
+		pthread_mutex_unlock(&io->p.locks->lock[io->held[i]]);
+}
+
+static void add_put(struct mr_io *io, unsigned n, const struct mr_io_record *record)
+{
+	io->puts[n] = (struct mr_store_put){
+		.space = record->space,
+		.key = record->row.key,
+		.key_bytes = record->row.key_bytes,
+		.deleted = record->deleted,
+		.event_time_us = record->row.event_time_us,
+		.layout = record->schema->layout,
+		.row = record->row.row,
+		.row_bytes = record->row.row_bytes,
+	};
+}
+
+// Sets the keys' bits in every node's filter, and in the one that is being built.
+static void add_to_filters(struct mr_io *io)
+{
+	for (unsigned node = 0; node < io->p.tiers->n_nodes; node++) {
+		struct mr_node *at = &io->p.tiers->nodes[node];
+		// why acquire: as in mr_node_bloom().
+		struct mr_bloom *next = atomic_load_explicit(&at->bloom_next, memory_order_acquire);
+		struct mr_bloom *now = mr_node_bloom(at);
+
+		for (unsigned i = 0; i < io->n_records; i++) {
+			if (!io->records[i].wins)
+				continue;
+			if (now != NULL)
+				mr_bloom_add(now, io->records[i].hash);
+			if (next != NULL)
+				mr_bloom_add(next, io->records[i].hash);
+		}
+	}
+}
+
+static void update_cache(struct mr_node *node, const struct mr_io_record *record, bool committed)
+{
+	struct mr_cache_row row = {
+		.hash = record->hash,
+		.space = record->space,
+		.key = record->row.key,
+		.key_bytes = record->row.key_bytes,
+		.row = record->row.row,
+		.row_bytes = record->deleted ? 0 : record->row.row_bytes,
+		.deleted = record->deleted,
+		.event_time_us = record->row.event_time_us,
+	};
+
+	// Of a commit that failed nobody knows what a restart will find: cache nothing of it.
+	if (committed)
+		mr_cache_update(node->cache, &row, false, mr_node_ticks(node));
+	else
+		mr_cache_invalidate(node->cache, row.hash, row.space, row.key, row.key_bytes,
+			MR_CACHE_EVICT_DELETE);
+}
+
+static void update_caches(struct mr_io *io, bool committed)
+{
+	for (unsigned node = 0; node < io->p.tiers->n_nodes; node++)
+		for (unsigned i = 0; i < io->n_records; i++)
+			if (io->records[i].wins)
+				update_cache(&io->p.tiers->nodes[node], &io->records[i], committed);
+}
+
+// Commits the winners in one batch. Their statuses tell what became of them.
+static void commit(struct mr_io *io, bool sync)
+{
+	enum mr_status failed = MR_STATUS_ERROR;
+	uint64_t start = rte_rdtsc();
+	unsigned n = 0;
+	int ret;
+
+	for (unsigned i = 0; i < io->n_records; i++)
+		if (io->records[i].wins)
+			add_put(io, n++, &io->records[i]);
+	if (n == 0)
+		return;
+	add_to_filters(io);
+	ret = mr_store_commit(io->p.store, io->puts, n, sync, NULL);
+	mr_hist_record(&io->counters.commit_cycles, rte_rdtsc() - start, 1);
+	update_caches(io, ret == 0);
+	mr_count(ret == 0 ? &io->counters.commits : &io->counters.commit_errors, 1);
+	if (ret == 0) {
+		mr_count(&io->counters.rows_written, n);
+		return;
+	}
+	if (ret == -EROFS)
+		failed = MR_STATUS_DEGRADED;
+	for (unsigned i = 0; i < io->n_records; i++)
+		if (io->records[i].wins)
+			io->records[i].status = (uint8_t)failed;
+}
+
+static bool wants_sync(const struct mr_io *io)
+{
+	for (unsigned i = 0; i < io->n_records; i++)
+		if (io->records[i].schema->durability == MR_DURABILITY_SYNC)
+			return true;
+	return false;
+}
+
+static void acknowledge(struct mr_io *io, const struct mr_io_request *write, bool synced)
+{
+	uint8_t statuses[MR_WIRE_KEYS_MAX];
+	unsigned superseded = 0, refused = 0;
+
+	for (unsigned i = 0; i < write->n; i++) {
+		statuses[i] = io->records[write->first + i].status;
+		superseded += statuses[i] == MR_STATUS_SUPERSEDED;
+		refused += statuses[i] == MR_STATUS_BAD_KEY || statuses[i] == MR_STATUS_BAD_ROW;
+	}
+	mr_count(&io->counters.rows_superseded, superseded);
+	mr_count(&io->counters.rows_refused, refused);
+	// A row that was there already is as durable as its set asked when it was written.
+	mr_small_ack(write->m, write->port, &write->wire, statuses,
+		synced && write->schema->durability == MR_DURABILITY_SYNC);
+}
+
+void mr_io_write(struct mr_io *io)
+{
+	bool sync;
+
+	if (io->n_writes == 0)
+		return;
+	sync = wants_sync(io);
+	lock_keys(io);
+	mr_io_decide(io);
+	commit(io, sync);
+	// The cache has the rows: from here on a read that follows the acknowledgement sees them.
+	unlock_keys(io);
+	for (unsigned w = 0; w < io->n_writes; w++)
+		acknowledge(io, &io->writes[w], sync);
+}

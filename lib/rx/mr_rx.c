@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <rte_cycles.h>
+
+#include <errno.h>
+#include <time.h>
+
+#include "mr_rx_priv.h"
+#include "mr_units.h"
+
+// Turns that a stopping lcore waits for its requests at I/O lcores, sleeping 100 us in each.
+#define DRAIN_TURNS 100000u
+
+struct mr_rx *mr_rx_create(const struct mr_rx_params *params)
+{
+	struct mr_rx *rx =
+		mr_mem_alloc("mr_rx", sizeof(*rx), MR_CACHE_LINE_BYTES, params->lcore->node);
+	bool same_node = false;
+
+	if (rx == NULL)
+		return NULL;
+	rx->p = *params;
+	if (rx->p.burst == 0)
+		rx->p.burst = 32;
+	rx->node = &params->tiers->nodes[params->lcore->node_index];
+	rx->slot = params->lcore->lcore_id;
+	// I/O lcores of this node serve it; where it has none, all do.
+	for (unsigned i = 0; i < params->plan->n_io; i++)
+		same_node |= mr_plan_io(params->plan, i)->node == params->lcore->node;
+	for (unsigned i = 0; i < params->plan->n_io; i++)
+		if (!same_node || mr_plan_io(params->plan, i)->node == params->lcore->node)
+			rx->io[rx->n_io++] = (uint16_t)i;
+	return rx;
+}
+
+void mr_rx_free(struct mr_rx *rx)
+{
+	mr_mem_free(rx);
+}
+
+struct mr_rx_counters *mr_rx_counters(struct mr_rx *rx)
+{
+	return &rx->counters;
+}
+
+uint64_t mr_rx_in_flight(const struct mr_rx *rx)
+{
+	return rx->in_flight;
+}
+
+// Runs a stage and records how long the group's requests waited for it.
+#define TIMED(rx, stage, weight, call)                                                       \
+	do {                                                                                 \
+		uint64_t before_ = tsc;                                                      \
+                                                                                             \
+		mr_rx_enter(rx, stage);                                                      \
+		call;                                                                        \
+		tsc = rte_rdtsc();                                                           \
+		if ((weight) > 0)                                                            \
+			mr_hist_record(                                                      \
+				&(rx)->counters.stage_cycles[stage], tsc - before_, weight); \
+	} while (0)
+
+static unsigned serve_port(struct mr_rx *rx, unsigned port_index)
+{
+	unsigned n = mr_rx_receive(rx, &rx->p.ports[port_index]);
+	uint64_t tsc = rx->burst_tsc;
+
+	if (n == 0)
+		return 0;
+	while (rx->next < n) {
+		unsigned first = rx->next;
+
+		TIMED(rx, MR_STAGE_parse, rx->next - first, mr_rx_parse(rx));
+		if (rx->n_requests == 0)
+			continue;
+		TIMED(rx, MR_STAGE_probe, rx->n_requests, mr_rx_probe(rx));
+		TIMED(rx, MR_STAGE_reply, rx->n_requests, mr_rx_reply(rx));
+		TIMED(rx, MR_STAGE_handoff, rx->n_requests, mr_rx_handoff(rx));
+	}
+	TIMED(rx, MR_STAGE_transmit, n, mr_rx_transmit(rx, port_index));
+	if (rx->n_answered > 0)
+		mr_hist_record(&rx->counters.inline_cycles, tsc - rx->burst_tsc, rx->n_answered);
+	return n;
+}
+
+static unsigned serve_finished(struct mr_rx *rx)
+{
+	uint64_t tsc = rte_rdtsc();
+	unsigned n = 0;
+
+	TIMED(rx, MR_STAGE_collect, n, n = mr_rx_collect(rx));
+	if (n > 0)
+		for (unsigned i = 0; i < rx->p.n_ports; i++)
+			mr_rx_transmit(rx, i);
+	return n;
+}
+
+unsigned mr_rx_turn(struct mr_rx *rx)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < rx->p.n_ports; i++)
+		n += serve_port(rx, i);
+	if (rx->in_flight > 0)
+		n += serve_finished(rx);
+	mr_rcu_quiescent(rx->p.tiers->rcu, rx->slot);
+	return n;
+}
+
+static void account(struct mr_rx *rx, uint64_t start, unsigned n)
+{
+	uint64_t cycles = rte_rdtsc() - start;
+
+	mr_count(&rx->counters.turns, 1);
+	if (n > 0) {
+		mr_idler_worked(&rx->p.idler);
+		mr_count(&rx->counters.busy_cycles, cycles);
+		if (rx->p.overrun_cycles != 0 && cycles > rx->p.overrun_cycles)
+			mr_count(&rx->counters.overruns, 1);
+	} else {
+		mr_count(&rx->counters.turns_idle, 1);
+		mr_count(&rx->counters.idle_cycles, cycles);
+	}
+}
+
+// Finishes what is in hand; requests that never come back are counted, so that sums hold.
+static void drain(struct mr_rx *rx)
+{
+	struct timespec nap = {.tv_nsec = 100 * (long)MR_NS_PER_US};
+
+	for (unsigned i = 0; i < DRAIN_TURNS && rx->in_flight > 0; i++) {
+		if (serve_finished(rx) == 0)
+			nanosleep(&nap, NULL);
+		mr_rcu_quiescent(rx->p.tiers->rcu, rx->slot);
+	}
+	mr_count(&rx->counters.reasons[MR_REASON_stopping], rx->in_flight);
+}
+
+int mr_rx_run(void *arg)
+{
+	struct mr_rx *rx = arg;
+
+	mr_rcu_join(rx->p.tiers->rcu, rx->slot);
+	// why relaxed: a stop may be seen a turn late, and nothing else hangs on it.
+	while (!atomic_load_explicit(rx->p.stop, memory_order_relaxed)) {
+		uint64_t start = rte_rdtsc();
+		unsigned n;
+
+		atomic_store_explicit(&rx->counters.turn_start_tsc, start, memory_order_relaxed);
+		n = mr_rx_turn(rx);
+		if (n == 0)
+			mr_idler_rest(&rx->p.idler);
+		account(rx, start, n);
+	}
+	drain(rx);
+	mr_rcu_leave(rx->p.tiers->rcu, rx->slot);
+	return 0;
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+/**
+ * @file
+ * The RX lcore: owns one queue pair of each port, answers from memory what it can, hands the rest
+ * to I/O lcores and sends what comes back. One turn of its loop:
+ *
+ *     each port: receive a burst -> parse -> probe -> reply -> hand off -> transmit
+ *     each I/O lcore: collect finished requests -> transmit
+ *     quiescent state
+ *
+ * It allocates nothing, takes no lock, logs nothing and makes no system call, but for what a
+ * port's driver does and for the sleep that an idle lcore may be told to take.
+ *
+ * Owner: its lcore. Others read the counters and may set the stop flag.
+ */
+
+#include <stdatomic.h>
+
+#include "mr_counters.h"
+#include "mr_handoff.h"
+#include "mr_port.h"
+#include "mr_tiers.h"
+
+#define MR_RX_BURST_MAX 64u
+
+struct mr_rx_params {
+	const struct mr_lcore *lcore;
+	const struct mr_plan *plan;
+	struct mr_tiers *tiers;
+	struct mr_handoff *handoff;
+	struct mr_port *ports;
+	unsigned n_ports;
+	struct rte_mempool *pool; //!< of this lcore's node: for further datagrams
+	const _Atomic bool *stop; //!< set: take nothing new, finish what is in hand, return
+	struct mr_idler idler;    //!< how to rest
+	uint32_t burst;           //!< frames per receive, 1 to MR_RX_BURST_MAX; 0: 32
+	uint64_t overrun_cycles;  //!< turns longer than this are counted
+};
+
+struct mr_rx;
+
+/** @return the lcore's state on its node, or NULL and errno. */
+struct mr_rx *mr_rx_create(const struct mr_rx_params *params);
+void mr_rx_free(struct mr_rx *rx);
+
+/** Runs the loop on the calling lcore until told to stop. Suits rte_eal_remote_launch(). */
+int mr_rx_run(void *rx);
+
+/** One turn, for tests and benches. @return frames and finished requests handled. */
+unsigned mr_rx_turn(struct mr_rx *rx);
+
+/** Requests that are with I/O lcores. Owner's thread. */
+uint64_t mr_rx_in_flight(const struct mr_rx *rx);
+
+struct mr_rx_counters *mr_rx_counters(struct mr_rx *rx);

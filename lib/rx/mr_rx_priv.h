@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// State of an RX lcore and the stages that work on it; each stage is a file.
+
+#include "mr_probe.h"
+#include "mr_reply.h"
+#include "mr_rx.h"
+#include "mr_small.h"
+
+// A group of requests goes through probe and reply together; this many lookups keep its state in
+// the L1 and L2 caches, and more in flight would not hide more latency.
+#define MR_RX_GROUP_LOOKUPS 64u
+
+// Keys of a group, copied away because replies are written over requests: those of the requests
+// before the last (key, its length, optional words, rounding), and the last one's whole datagram.
+#define MR_RX_SAVED_BYTES (MR_RX_GROUP_LOOKUPS * (MR_WIRE_KEY_MAX_BYTES + 1 + 16 + 8) + 65536u)
+
+/** A request of the group in hand. */
+struct mr_rx_request {
+	struct rte_mbuf *m;
+	const struct mr_view *view; //!< GET
+	uint32_t first_lookup, n_lookups;
+	uint32_t saved_at; //!< copy of the payload behind the header in `saved`
+	uint16_t saved_bytes;
+	bool to_io; //!< a write, or a GET with misses
+	struct mr_wire_request wire;
+};
+
+/** Replies waiting to be given to a port. */
+struct mr_rx_out {
+	unsigned n;
+	struct rte_mbuf *mbufs[2 * MR_RX_BURST_MAX];
+};
+
+struct mr_rx {
+	// Set at creation, read every turn.
+	struct mr_rx_params p;
+	struct mr_node *node;
+	uint16_t slot; //!< in the plan: RCU
+	uint16_t n_io; //!< I/O lcores that serve this one
+	uint16_t io[MR_LCORES_MAX];
+
+	// The burst in hand.
+	struct rte_mbuf *burst[MR_RX_BURST_MAX];
+	unsigned n_burst, next; //!< next: first frame that no group has taken yet
+	struct mr_port *port;
+	uint64_t burst_tsc, now_us;
+	const struct mr_published *published;
+
+	// The group in hand.
+	unsigned n_requests;
+	uint32_t saved_used;
+	unsigned n_answered; //!< of the burst, by this lcore
+	unsigned n_to_io[MR_LCORES_MAX];
+
+	uint64_t accesses; //!< row accesses by this lcore
+	uint64_t in_flight;
+
+	struct mr_rx_out out[MR_PORTS_MAX];
+	struct mr_rx_request requests[MR_RX_BURST_MAX];
+	struct mr_rx_request *to_io[MR_LCORES_MAX][MR_RX_BURST_MAX];
+	struct mr_probe probe;
+	uint8_t saved[MR_RX_SAVED_BYTES];
+	uint8_t scratch[MR_ROW_MAX_BYTES];
+	struct mr_rx_counters counters;
+};
+
+static mr_always_inline void mr_rx_enter(struct mr_rx *rx, enum mr_stage stage)
+{
+	// why relaxed: the watchdog wants to know roughly where a stalled turn is.
+	atomic_store_explicit(&rx->counters.stage_now, (uint32_t)stage, memory_order_relaxed);
+}
+
+/** Receives a burst from a port. @return frames. */
+unsigned mr_rx_receive(struct mr_rx *rx, struct mr_port *port);
+
+/** Parses frames of the burst until a group is full or the burst ends. */
+void mr_rx_parse(struct mr_rx *rx);
+
+/** Looks up the group's keys and decides which requests stay here. */
+void mr_rx_probe(struct mr_rx *rx);
+
+/** Writes the replies of requests that need no I/O lcore. */
+void mr_rx_reply(struct mr_rx *rx);
+
+/** Writes one GET's reply from its lookups. @param shed misses are answered BUSY.
+ *  @return false: the request is whole again and needs an I/O lcore. */
+bool mr_rx_reply_get(struct mr_rx *rx, struct mr_rx_request *request, bool shed);
+
+/** Gives the group's other requests to I/O lcores, or answers BUSY. */
+void mr_rx_handoff(struct mr_rx *rx);
+
+/** Takes finished requests back and queues their replies. @return how many. */
+unsigned mr_rx_collect(struct mr_rx *rx);
+
+/** Queues a finished reply, all its datagrams, for the port it came from. */
+void mr_rx_send(struct mr_rx *rx, struct rte_mbuf *m);
+
+/** Drops a frame under a reason. */
+void mr_rx_drop(struct mr_rx *rx, struct rte_mbuf *m, enum mr_reason reason);
+
+/** Gives a port what is queued for it. */
+void mr_rx_transmit(struct mr_rx *rx, unsigned port_index);

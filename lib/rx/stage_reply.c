@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <errno.h>
+
+#include "mr_rx_priv.h"
+
+// A row that a writer keeps changing is looked up this often before the store is asked.
+#define TORN_RETRIES 3u
+
+// Answers a hit. Returns 0, -ENOMEM, or -EBADMSG when the row was torn.
+static mr_always_inline int reply_hit(
+	struct mr_rx *rx, struct mr_reply *reply, const struct mr_lookup *lookup)
+{
+	const struct mr_cache_ref *ref = &lookup->ref;
+	enum mr_status status;
+
+	if (mr_likely(!ref->deleted &&
+		      !mr_schema_expired(lookup->part->schema, ref->event_time_us, rx->now_us)))
+		return mr_reply_ref(reply, lookup->part, rx->node->cache, ref);
+	// What the row says of itself counts only if it was read whole.
+	status = ref->deleted ? MR_STATUS_NOT_FOUND : MR_STATUS_EXPIRED;
+	if (!mr_cache_valid(rx->node->cache, ref))
+		return -EBADMSG;
+	if (status == MR_STATUS_EXPIRED)
+		mr_count(&rx->counters.expired, 1);
+	return mr_reply_status(reply, status, ref->deleted ? 0 : ref->event_time_us);
+}
+
+static int reply_lookup(struct mr_rx *rx, struct mr_reply *reply, unsigned i, bool shed)
+{
+	const struct mr_lookup *lookup = &rx->probe.lookups[i];
+	unsigned tries = 0;
+
+	while (lookup->outcome == MR_OUTCOME_HIT) {
+		int ret = reply_hit(rx, reply, lookup);
+
+		if (mr_likely(ret != -EBADMSG))
+			return ret;
+		mr_count(&rx->counters.torn, 1);
+		if (++tries == TORN_RETRIES)
+			return -EBADMSG;
+		mr_probe_again(&rx->probe, i, rx->node, mr_node_ticks(rx->node));
+	}
+	if (lookup->outcome == MR_OUTCOME_NEGATIVE)
+		return mr_reply_status(reply, MR_STATUS_NOT_FOUND, 0);
+	if (lookup->outcome == MR_OUTCOME_BAD_KEY)
+		return mr_reply_status(reply, MR_STATUS_BAD_KEY, 0);
+	return shed ? mr_reply_status(reply, MR_STATUS_BUSY, 0) : -EBADMSG;
+}
+
+static void restore(struct mr_rx *rx, struct mr_rx_request *request)
+{
+	memcpy(mr_packet_payload(request->m) + sizeof(struct mr_wire_req),
+		rx->saved + request->saved_at, request->saved_bytes);
+}
+
+bool mr_rx_reply_get(struct mr_rx *rx, struct mr_rx_request *request, bool shed)
+{
+	unsigned end = request->first_lookup + request->n_lookups;
+	struct mr_reply reply;
+
+	mr_reply_begin(&reply, request->m, rx->p.pool, rx->port, &request->wire, request->view,
+		rx->scratch);
+	for (unsigned i = request->first_lookup; i < end; i++) {
+		int ret = reply_lookup(rx, &reply, i, shed);
+
+		if (ret == -EBADMSG && shed)
+			ret = mr_reply_status(&reply, MR_STATUS_BUSY, 0);
+		if (mr_likely(ret == 0))
+			continue;
+		mr_reply_abandon(&reply);
+		if (ret == -ENOMEM) {
+			mr_rx_drop(rx, request->m, MR_REASON_no_mbuf);
+			return true;
+		}
+		restore(rx, request);
+		return false;
+	}
+	mr_reply_finish(&reply, rx->port);
+	mr_count(&rx->counters.results[MR_WIRE_RESULT_OK], 1);
+	rx->n_answered++;
+	mr_rx_send(rx, request->m);
+	return true;
+}
+
+void mr_rx_reply(struct mr_rx *rx)
+{
+	for (unsigned i = 0; i < rx->n_requests; i++) {
+		struct mr_rx_request *request = &rx->requests[i];
+
+		if (!request->to_io)
+			request->to_io = !mr_rx_reply_get(rx, request, false);
+	}
+}
