@@ -134,6 +134,39 @@ static void test_torn_rows(void **state)
 	built_fini(&b);
 }
 
+// One byte too far on either side of where values may stand, in memory of exactly that size.
+static void test_cell_bounds(void **state)
+{
+	uint16_t columns[] = {1, 0};
+	uint8_t *exact = malloc(20), out[64];
+	struct mr_view_part part;
+	struct built b;
+
+	(void)state;
+	assert_non_null(exact);
+	snprintf(text, sizeof(text),
+		"[set s]\nid = 1\nkey = u64\ncolumn a = bytes\ncolumn b = bytes\n");
+	built_init(&b, text, strlen(text));
+	assert_int_equal(mr_view_part_compile(&part, b.catalog->sets[0], columns, 2, &b.arena), 0);
+	assert_false(part.is_identity);
+	for (unsigned offset = 0; offset < 24; offset++) {
+		for (unsigned bytes = 0; bytes < 8; bytes++) {
+			bool is_null = offset == 0 && bytes == 0;
+			bool good = is_null || (offset >= 16 && offset + bytes <= 20);
+			int length = good ? 16 + (int)bytes : -EBADMSG;
+
+			memset(exact, 0, 20);
+			mr_store_le16(exact + 12, (uint16_t)offset);
+			mr_store_le16(exact + 14, (uint16_t)bytes);
+			assert_int_equal(mr_view_part_bytes(&part, exact, 20), length);
+			assert_int_equal(
+				mr_view_part_copy(&part, exact, 20, out, sizeof(out)), length);
+		}
+	}
+	free(exact);
+	built_fini(&b);
+}
+
 // Every variable cell claims the whole row: the answer would be far longer than any row.
 static void test_overlong_claims(void **state)
 {
@@ -265,6 +298,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_against_model),
 		cmocka_unit_test(test_torn_rows),
+		cmocka_unit_test(test_cell_bounds),
 		cmocka_unit_test(test_overlong_claims),
 		cmocka_unit_test(test_runs_are_few),
 		cmocka_unit_test(test_compile_errors),
