@@ -56,22 +56,27 @@ static unsigned find_bit_copies(
 	const struct mr_view_part *part, const uint16_t *columns, struct mr_bit_copy *copies)
 {
 	struct mr_bit_copy run = {0};
-	unsigned n = 0;
+	unsigned n = 0, next = 0; // slot of the stored row that would lengthen the run
 
 	for (unsigned slot = 0; slot < part->shape.n_columns; slot++) {
-		uint16_t from = source(part, columns, slot)->slot;
+		unsigned from = source(part, columns, slot)->slot;
+		uint64_t bit = UINT64_C(1) << slot % WORD_BITS;
 
-		if (run.bits > 0 && from == run.from + run.bits && from % WORD_BITS != 0 &&
+		if (run.mask != 0 && from == next && from % WORD_BITS != 0 &&
 			slot % WORD_BITS != 0) {
-			run.bits++;
+			run.mask |= bit;
 		} else {
-			n += run.bits > 0;
-			run = (struct mr_bit_copy){from, (uint16_t)slot, 1};
+			n += run.mask != 0;
+			run.mask = bit;
+			run.from_word = (uint16_t)(from / WORD_BITS);
+			run.to_word = (uint16_t)(slot / WORD_BITS);
+			run.rotate = (uint16_t)((slot - from) % WORD_BITS);
 		}
+		next = from + 1;
 		if (copies != NULL)
 			copies[n] = run;
 	}
-	return n + (run.bits > 0);
+	return n + (run.mask != 0);
 }
 
 static unsigned find_var_copies(
@@ -180,31 +185,47 @@ int mr_view_part_bytes_runs(const struct mr_view_part *part, const uint8_t *row,
 	return mr_likely(bytes <= MR_ROW_MAX_BYTES) ? (int)bytes : -EBADMSG;
 }
 
-// Most runs are one cell; a call of memcpy() for each would cost more than the copy.
-static mr_always_inline void copy_run(uint8_t *dst, const uint8_t *src, uint32_t bytes)
+// Most runs are one cell, and stand together by size; a call of memcpy() for each would cost more
+// than the copy.
+static void copy_cells(const struct mr_view_part *part, const uint8_t *row, uint8_t *out)
 {
-	if (bytes == 8)
-		mr_racy_copy(dst, src, 8);
-	else if (bytes == 4)
-		mr_racy_copy(dst, src, 4);
-	else if (bytes == 1)
-		mr_racy_copy(dst, src, 1);
-	else
-		mr_racy_copy(dst, src, bytes);
+	const struct mr_copy *copies = part->copies;
+	unsigned n = part->n_copies;
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct mr_copy c = copies[i];
+
+		if (c.bytes == 4)
+			mr_racy_copy(out + c.to, row + c.from, 4);
+		else if (c.bytes == 8)
+			mr_racy_copy(out + c.to, row + c.from, 8);
+		else if (c.bytes == 1)
+			mr_racy_copy(out + c.to, row + c.from, 1);
+		else
+			mr_racy_copy(out + c.to, row + c.from, c.bytes);
+	}
 }
 
+// Runs come in the order of the partial row's slots, which fill all its words: each word is put
+// together in a register and stored once.
 static void copy_null_bits(const struct mr_view_part *part, const uint8_t *row, uint8_t *out)
 {
-	memset(out, 0, part->shape.fixed_offset);
-	for (unsigned i = 0; i < part->n_bit_copies; i++) {
-		const struct mr_bit_copy *c = &part->bit_copies[i];
-		uint8_t *to = out + c->to / WORD_BITS * 8;
-		uint64_t bits =
-			mr_racy_load_le64(row + c->from / WORD_BITS * 8) >> c->from % WORD_BITS;
+	const struct mr_bit_copy *copies = part->bit_copies;
+	unsigned n = part->n_bit_copies, at = 0;
+	uint64_t word = 0;
 
-		bits &= ~UINT64_C(0) >> (WORD_BITS - c->bits);
-		mr_store_le64(to, mr_load_le64(to) | bits << c->to % WORD_BITS);
+	for (unsigned i = 0; i < n; i++) {
+		const struct mr_bit_copy *c = &copies[i];
+		uint64_t bits = mr_racy_load_le64(row + 8 * c->from_word);
+
+		if (c->to_word != at) {
+			mr_store_le64(out + 8 * at, word);
+			word = 0;
+			at = c->to_word;
+		}
+		word |= (bits << c->rotate | bits >> (-c->rotate & 63)) & c->mask;
 	}
+	mr_store_le64(out + 8 * at, word);
 }
 
 // Values that are neighbours in both rows are copied together. Cells are loaded once each: the row
@@ -247,8 +268,6 @@ int mr_view_part_copy_runs(const struct mr_view_part *part, const uint8_t *row, 
 	if (mr_unlikely(part->shape.fixed_bytes > capacity_bytes))
 		return -ENOSPC;
 	copy_null_bits(part, row, out);
-	for (unsigned i = 0; i < part->n_copies; i++)
-		copy_run(out + part->copies[i].to, row + part->copies[i].from,
-			part->copies[i].bytes);
+	copy_cells(part, row, out);
 	return copy_variable(part, row, row_bytes, out, capacity_bytes);
 }

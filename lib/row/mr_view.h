@@ -24,9 +24,11 @@ struct mr_copy {
 	uint16_t from, to, bytes; //!< offsets in the stored and the partial row
 };
 
-/** A run of null bits; it crosses no 64-bit word of either row. */
+/** A run of null bits that crosses no 64-bit word of either row: rotate, mask, or into the word. */
 struct mr_bit_copy {
-	uint16_t from, to, bits;
+	uint64_t mask; //!< of the partial row's word
+	uint16_t from_word, to_word;
+	uint16_t rotate; //!< left, 0 to 63
 };
 
 /** A variable column: its cell in the stored and in the partial row, in partial slot order. */
