@@ -111,7 +111,7 @@ static mr_always_inline uint32_t mr_net_ip4_sum(const uint8_t *ip)
 static mr_always_inline uint32_t mr_net_ip4_pseudo(const uint8_t *ip, unsigned udp_bytes)
 {
 	uint64_t sum = (uint64_t)mr_net_load32(ip + MR_IP4_SRC) + mr_net_load32(ip + MR_IP4_DST) +
-		       htobe16((uint16_t)udp_bytes) + htobe16(MR_PROTOCOL_UDP);
+	               htobe16((uint16_t)udp_bytes) + htobe16(MR_PROTOCOL_UDP);
 
 	sum = (sum & UINT32_MAX) + (sum >> 32);
 	return (uint32_t)(sum + (sum >> 32));
@@ -131,7 +131,7 @@ static mr_always_inline bool mr_net_udp4_cksum_ok(
 {
 	return mr_net_load16(udp + MR_UDP_CKSUM) == 0 ||
 	       mr_net_fold(mr_net_sum(udp, udp_bytes, mr_net_ip4_pseudo(ip, udp_bytes))) ==
-		       UINT16_MAX;
+	               UINT16_MAX;
 }
 
 /** The form of a frame that the fast path takes, checksums aside. */

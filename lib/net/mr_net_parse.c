@@ -88,7 +88,7 @@ static enum mr_reason parse_udp(struct cursor *c, const uint8_t *ip, bool is_ip6
 		return MR_REASON_udp_checksum; // RFC 8200, 8.1
 	if ((c->rx_checked & MR_NET_RX_L4_CHECKED) == 0 && !is_zero) {
 		uint32_t sum = is_ip6 ? mr_net_ip6_pseudo(ip, udp_bytes, MR_PROTOCOL_UDP)
-				      : mr_net_ip4_pseudo(ip, udp_bytes);
+		                      : mr_net_ip4_pseudo(ip, udp_bytes);
 
 		if (mr_net_fold(mr_net_sum(c->at, udp_bytes, sum)) != UINT16_MAX)
 			return MR_REASON_udp_checksum;
@@ -229,7 +229,7 @@ static enum mr_reason refuse_next_header(uint8_t next)
 	switch (next) {
 	case 44: // fragment
 		return MR_REASON_ip_fragment;
-	case 0:	  // hop-by-hop options
+	case 0:   // hop-by-hop options
 	case 43:  // routing
 	case 50:  // ESP
 	case 51:  // AH

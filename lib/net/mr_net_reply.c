@@ -38,7 +38,7 @@ unsigned mr_net_reply_udp_more(
 	uint8_t *frame, const struct mr_net_frame *at, unsigned payload_bytes, unsigned tx_cksum)
 {
 	return at->is_ip6 ? finish_udp6(frame, at, payload_bytes, tx_cksum)
-			  : mr_net_finish_udp4(frame, at, payload_bytes, tx_cksum);
+	                  : mr_net_finish_udp4(frame, at, payload_bytes, tx_cksum);
 }
 
 unsigned mr_net_reply_udp(

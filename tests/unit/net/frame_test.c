@@ -536,7 +536,7 @@ static unsigned mutate(struct mr_rng *rng, uint8_t *input)
 		unsigned at = (unsigned)mr_rng_below(rng, MR_MIN(f.bytes, 100u));
 
 		f.data[at] = mr_rng_below(rng, 2) != 0 ? bad[mr_rng_below(rng, sizeof(bad))]
-						       : (uint8_t)mr_rng_next(rng);
+		                                       : (uint8_t)mr_rng_next(rng);
 	}
 	// Most mutations die at a checksum, unless it is made good again.
 	if (f.data[f.l2_bytes] == 0x45 && mr_rng_below(rng, 2) != 0)
