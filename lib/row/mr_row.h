@@ -66,7 +66,8 @@ int mr_row_begin(struct mr_row_builder *b, const struct mr_shape *shape, void *r
 
 /**
  * Sets a column (again, if called twice).
- * @return 0; -EINVAL: wrong type or element count; -E2BIG: the row would be too long.
+ * @return 0; -EINVAL: wrong type or element count, a string that is not UTF-8, a bool element above
+ *   1; -E2BIG: the row would be too long.
  */
 int mr_row_set(
 	struct mr_row_builder *b, const struct mr_column *column, const struct mr_value *value);
@@ -75,7 +76,8 @@ int mr_row_set(
  * Sets a column from text: numbers in C form ("-3", "1e-3", "nan", "inf"), bool true/false/1/0,
  * timestamp as integer microseconds or RFC 3339 ("2026-01-02T03:04:05.678Z"), string as it is,
  * bytes as 0x-hex or as they are, arrays as elements parted by ';' or blanks, in optional brackets.
- * A number out of the type's range is an error, not clipped.
+ * A number out of the type's range is an error, not clipped. Empty text is null, but for strings,
+ * where it is the empty string. An array that fails is left null.
  * @return 0, or -errno with a message "column NAME: TYPE expected, got 'VALUE'".
  */
 int mr_row_set_text(struct mr_row_builder *b, const struct mr_column *column, const char *text,
