@@ -140,7 +140,10 @@ static void set_up(struct mr_cache *cache, const struct mr_cache_params *p, cons
 	cache->k = p->k;
 	cache->max_rows = p->max_rows;
 	cache->expected_rows = l->expected_rows;
-	cache->tick_accesses = MR_MAX(l->expected_rows / TICKS_PER_TURNOVER, UINT64_C(1));
+	// A power of two: lcores turn accesses into ticks by shifting.
+	cache->tick_accesses =
+		UINT64_C(1) << (63 - __builtin_clzll(MR_MAX(
+					     l->expected_rows / TICKS_PER_TURNOVER, UINT64_C(1))));
 	cache->crp_ratio = p->crp_ratio;
 	cache->budget_bytes = l->bytes;
 	cache->index_bytes = l->n_buckets * sizeof(struct mr_cache_bucket);

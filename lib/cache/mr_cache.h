@@ -107,7 +107,7 @@ size_t mr_cache_memsize(const struct mr_cache_params *params);
 /** Makes an empty cache in @p mem. @return the cache, or NULL with errno EINVAL. */
 struct mr_cache *mr_cache_init(void *mem, size_t mem_bytes, const struct mr_cache_params *params);
 
-/** Row accesses that one tick stands for (>= 1): now_ticks = accesses / this. */
+/** Row accesses that one tick stands for, a power of two: now_ticks = accesses / this. */
 uint64_t mr_cache_tick_accesses(const struct mr_cache *cache);
 
 // ---- readers: any lcore of the node ------------------------------------------------------------

@@ -8,12 +8,17 @@
 // few per cent. Small caches are looked through whole each time, which is exact LRU-K.
 #include "mr_cache_priv.h"
 
-#define HAND_BUCKETS 8u
+#define HAND_BUCKETS 4u
 #define EVICT_TRIES 64u
 #define ALLOC_EVICTIONS_MAX 1024u
 #define RELOCATE_TRIES 64u
 #define FOLLOW_EVERY 256u
 #define CLOCK_SKEW_TICKS 1024
+
+// So that ranks of rows from before the first tick are positive.
+#define RANK_EPOCH (UINT64_C(1) << 20)
+#define RANK_PROTECTED (UINT64_C(1) << 63)
+#define RANK_KNOWN (UINT64_C(1) << 62)
 
 #define SCORE_ELIGIBLE (1u << 31)
 #define SCORE_STRANGER (1u << 30)
@@ -23,20 +28,24 @@ static unsigned unlog(unsigned code)
 	return code < 16 ? code : ((code & 15) | 16) << ((code >> 4) - 1);
 }
 
-uint32_t mr_cache_score(const struct mr_cache *cache, uint32_t stamp, uint64_t now_ticks)
+static mr_always_inline uint32_t score_of(
+	unsigned k, unsigned crp_ticks, uint32_t stamp, uint64_t now_ticks)
 {
 	unsigned age = mr_cache_stamp_age(stamp, now_ticks), low = stamp & 0xffff;
 	uint32_t score = age;
 
-	if (cache->k == 2)
+	if (k == 2)
 		score = low == 0xffff ? SCORE_STRANGER | age : age + low;
-	else if (cache->k == 3)
+	else if (k == 3)
 		score = (low & 0xff) == 0xff ? SCORE_STRANGER | age
 		                             : age + unlog(low >> 8) + unlog(low & 0xff);
-	// why relaxed: a period that is about to change a little.
-	if (age > atomic_load_explicit(&cache->crp_ticks, memory_order_relaxed))
-		score |= SCORE_ELIGIBLE;
-	return score;
+	return age > crp_ticks ? score | SCORE_ELIGIBLE : score;
+}
+
+uint32_t mr_cache_score(const struct mr_cache *cache, uint32_t stamp, uint64_t now_ticks)
+{
+	return score_of(cache->k, atomic_load_explicit(&cache->crp_ticks, memory_order_relaxed),
+		stamp, now_ticks);
 }
 
 uint64_t mr_cache_k_distance(const struct mr_cache *cache, uint32_t stamp, uint64_t now_ticks)
@@ -47,16 +56,23 @@ uint64_t mr_cache_k_distance(const struct mr_cache *cache, uint32_t stamp, uint6
 	return (score & SCORE_STRANGER) != 0 ? MR_CACHE_K_NEVER + ticks : ticks;
 }
 
-void mr_cache_age_way(struct mr_cache_bucket *b, unsigned way, uint64_t now_ticks)
+static mr_always_inline uint32_t aged_stamp(
+	struct mr_cache_bucket *b, unsigned way, uint64_t now_ticks)
 {
 	// why relaxed: as readers' stamps; one that gets lost here is one access.
 	uint32_t stamp = atomic_load_explicit(&b->stamp[way], memory_order_relaxed);
 	int16_t age = (int16_t)(uint16_t)(now_ticks - (stamp >> 16));
 
-	if (age > (int)MR_CACHE_AGE_MAX || age < -CLOCK_SKEW_TICKS)
-		atomic_store_explicit(&b->stamp[way],
-			(uint32_t)(uint16_t)(now_ticks - MR_CACHE_AGE_MAX) << 16 | (stamp & 0xffff),
-			memory_order_relaxed);
+	if (mr_unlikely(age > (int)MR_CACHE_AGE_MAX || age < -CLOCK_SKEW_TICKS)) {
+		stamp = (uint32_t)(uint16_t)(now_ticks - MR_CACHE_AGE_MAX) << 16 | (stamp & 0xffff);
+		atomic_store_explicit(&b->stamp[way], stamp, memory_order_relaxed);
+	}
+	return stamp;
+}
+
+void mr_cache_age_way(struct mr_cache_bucket *b, unsigned way, uint64_t now_ticks)
+{
+	aged_stamp(b, way, now_ticks);
 }
 
 void mr_cache_follow_turnover(struct mr_cache *cache, uint64_t rows)
@@ -71,123 +87,120 @@ void mr_cache_follow_turnover(struct mr_cache *cache, uint64_t rows)
 
 // ---- choosing ----------------------------------------------------------------------------------
 
-/** The worst row met, and the worst of one class. */
-struct pick {
-	struct mr_cache_candidate best, best_of_class;
-	uint32_t score, score_of_class; //!< plus one; 0: none
-};
-
-static void consider(const struct mr_cache *cache, struct pick *pick,
-	const struct mr_cache_candidate *c, uint32_t class, uint64_t now_ticks)
+/**
+ * Order of eviction as a number that does not change with time, the smaller the worse: strangers by
+ * their last access, then by the K-th last, then all within their correlated reference period.
+ */
+static mr_always_inline uint64_t rank_of(
+	unsigned k, unsigned crp_ticks, uint32_t stamp, uint64_t now_ticks)
 {
-	uint32_t score = mr_cache_score(cache, c->stamp, now_ticks) + 1;
+	uint32_t score = score_of(k, crp_ticks, stamp, now_ticks);
+	uint64_t rank = now_ticks + RANK_EPOCH - (score & ~(SCORE_ELIGIBLE | SCORE_STRANGER));
 
-	if (score > pick->score) {
-		pick->best = *c;
-		pick->score = score;
-	}
-	if (class != MR_CACHE_NO_PREFERENCE && score > pick->score_of_class &&
-		mr_cache_loc_class(cache, c->loc) == class) {
-		pick->best_of_class = *c;
-		pick->score_of_class = score;
-	}
+	if ((score & SCORE_STRANGER) == 0)
+		rank |= RANK_KNOWN;
+	if ((score & SCORE_ELIGIBLE) == 0)
+		rank |= RANK_PROTECTED;
+	return rank;
 }
 
-// A row of the class in need goes first if its distance is within a tenth of the worst.
-static bool settle(const struct pick *pick, struct mr_cache_candidate *ret_c)
+static unsigned crp_of(const struct mr_cache *cache)
 {
-	const uint32_t kind = SCORE_ELIGIBLE | SCORE_STRANGER;
-	uint64_t best = pick->score & ~kind, other = pick->score_of_class & ~kind;
-
-	if (pick->score == 0)
-		return false;
-	if (pick->score_of_class != 0 && (pick->score & kind) == (pick->score_of_class & kind) &&
-		other * 10 >= best * 9)
-		*ret_c = pick->best_of_class;
-	else
-		*ret_c = pick->best;
-	return true;
+	// why relaxed: a period that is about to change a little.
+	return atomic_load_explicit(&cache->crp_ticks, memory_order_relaxed);
 }
 
-static bool candidate_at(struct mr_cache *cache, uint64_t bucket, unsigned way, uint64_t now_ticks,
-	struct mr_cache_candidate *ret_c)
+static mr_always_inline bool candidate_at(struct mr_cache *cache, unsigned k, unsigned crp_ticks,
+	uint64_t bucket, unsigned way, uint64_t now_ticks, struct mr_cache_candidate *ret_c)
 {
 	struct mr_cache_bucket *b = &cache->buckets[bucket];
 	// why relaxed: evict() looks again when it holds the bucket.
 	uint32_t loc = atomic_load_explicit(&b->loc[way], memory_order_relaxed);
+	uint32_t stamp;
 
 	if (loc == 0)
 		return false;
-	mr_cache_age_way(b, way, now_ticks);
-	*ret_c = (struct mr_cache_candidate){(uint32_t)bucket, way, loc,
-		atomic_load_explicit(&b->stamp[way], memory_order_relaxed)};
+	stamp = aged_stamp(b, way, now_ticks);
+	*ret_c = (struct mr_cache_candidate){
+		rank_of(k, crp_ticks, stamp, now_ticks), (uint32_t)bucket, way, loc, stamp};
 	return true;
+}
+
+// A row of the class in need goes first if it is nearly as bad: the same kind, and a distance
+// within a tenth.
+static bool nearly(const struct mr_cache_candidate *c, const struct mr_cache_candidate *worst,
+	uint64_t now_ticks)
+{
+	uint64_t kind = RANK_KNOWN | RANK_PROTECTED, now = now_ticks + RANK_EPOCH;
+
+	return (c->rank & kind) == (worst->rank & kind) &&
+	       (now - (c->rank & ~kind)) * 10 >= (now - (worst->rank & ~kind)) * 9;
 }
 
 static bool pick_exact(struct mr_cache_op *op, uint32_t class, struct mr_cache_candidate *ret_c)
 {
-	struct pick pick = {.score = 0};
-	struct mr_cache_candidate c;
+	struct mr_cache *cache = op->cache;
+	struct mr_cache_candidate c, best = {.rank = UINT64_MAX}, mine = {.rank = UINT64_MAX};
+	unsigned k = cache->k, crp = crp_of(cache);
 
-	for (uint64_t b = 0; b < op->cache->n_buckets; b++) {
+	for (uint64_t b = 0; b < cache->n_buckets; b++) {
 		for (unsigned way = 0; way < MR_CACHE_WAYS; way++) {
-			if (candidate_at(op->cache, b, way, op->now_ticks, &c))
-				consider(op->cache, &pick, &c, class, op->now_ticks);
+			if (!candidate_at(cache, k, crp, b, way, op->now_ticks, &c))
+				continue;
+			if (c.rank < best.rank)
+				best = c;
+			if (class != MR_CACHE_NO_PREFERENCE && c.rank < mine.rank &&
+				mr_cache_loc_class(cache, c.loc) == class)
+				mine = c;
 		}
 	}
-	return settle(&pick, ret_c);
+	if (best.rank == UINT64_MAX)
+		return false;
+	*ret_c = mine.rank != UINT64_MAX && nearly(&mine, &best, op->now_ticks) ? mine : best;
+	return true;
 }
 
-/** Scores of the pool's rows at this moment. */
-struct pool_view {
-	uint32_t scores[MR_CACHE_POOL];
-	unsigned least; //!< index of the least bad
-};
-
-static void find_least(const struct mr_cache *cache, struct pool_view *view)
+static void pool_remove(struct mr_cache *cache, unsigned at)
 {
-	view->least = 0;
-	for (unsigned i = 1; i < cache->n_pool; i++) {
-		if (view->scores[i] < view->scores[view->least])
-			view->least = i;
-	}
+	cache->n_pool--;
+	memmove(&cache->pool[at], &cache->pool[at + 1],
+		(cache->n_pool - at) * sizeof(*cache->pool));
 }
 
-static void pool_offer(
-	struct mr_cache_op *op, struct pool_view *view, const struct mr_cache_candidate *c)
+// The pool is sorted, the worst row last.
+static void pool_offer(struct mr_cache *cache, const struct mr_cache_candidate *c)
 {
-	struct mr_cache *cache = op->cache;
-	uint32_t score = mr_cache_score(cache, c->stamp, op->now_ticks);
-	unsigned at = cache->n_pool;
+	unsigned at;
 
-	if (at == MR_CACHE_POOL && score <= view->scores[view->least])
-		return;
-	for (unsigned i = 0; i < cache->n_pool; i++) {
-		if (cache->pool[i].bucket == c->bucket && cache->pool[i].way == c->way) {
-			at = i;
+	for (at = 0; at < cache->n_pool; at++) {
+		if (cache->pool[at].bucket == c->bucket && cache->pool[at].way == c->way) {
+			if (cache->pool[at].rank == c->rank)
+				return;
+			pool_remove(cache, at);
 			break;
 		}
 	}
-	if (at == MR_CACHE_POOL)
-		at = view->least;
-	else if (at == cache->n_pool)
-		cache->n_pool++;
+	if (cache->n_pool == MR_CACHE_POOL)
+		pool_remove(cache, 0);
+	for (at = cache->n_pool; at > 0 && cache->pool[at - 1].rank < c->rank; at--)
+		cache->pool[at] = cache->pool[at - 1];
 	cache->pool[at] = *c;
-	view->scores[at] = score;
-	find_least(cache, view);
+	cache->n_pool++;
 }
 
-static void sweep(struct mr_cache_op *op, struct pool_view *view)
+static void sweep(struct mr_cache_op *op)
 {
 	struct mr_cache *cache = op->cache;
+	unsigned k = cache->k, crp = crp_of(cache);
 	struct mr_cache_candidate c;
 
 	for (uint64_t seen = 0; seen < cache->n_buckets; seen++) {
 		if (seen >= HAND_BUCKETS && cache->n_pool > 0)
 			break;
 		for (unsigned way = 0; way < MR_CACHE_WAYS; way++) {
-			if (candidate_at(cache, cache->hand, way, op->now_ticks, &c))
-				pool_offer(op, view, &c);
+			if (candidate_at(cache, k, crp, cache->hand, way, op->now_ticks, &c) &&
+				(cache->n_pool < MR_CACHE_POOL || c.rank < cache->pool[0].rank))
+				pool_offer(cache, &c);
 		}
 		cache->hand = cache->hand + 1 == cache->n_buckets ? 0 : cache->hand + 1;
 		mr_prefetch(
@@ -195,43 +208,60 @@ static void sweep(struct mr_cache_op *op, struct pool_view *view)
 	}
 }
 
-// Drops the pool's rows that were accessed or went away since the hand met them.
-static void pool_refresh(struct mr_cache_op *op, struct pool_view *view)
+// Accessed, or away, since the hand met it.
+static bool gone(const struct mr_cache *cache, const struct mr_cache_candidate *c)
+{
+	const struct mr_cache_bucket *b = &cache->buckets[c->bucket];
+
+	return atomic_load_explicit(&b->loc[c->way], memory_order_relaxed) != c->loc ||
+	       atomic_load_explicit(&b->stamp[c->way], memory_order_relaxed) != c->stamp;
+}
+
+// Takes the worst row, or one of the class in need that is nearly as bad.
+static bool pool_take(struct mr_cache_op *op, uint32_t class, struct mr_cache_candidate *ret_c)
 {
 	struct mr_cache *cache = op->cache;
-	unsigned n = 0;
+	unsigned at;
 
-	for (unsigned i = 0; i < cache->n_pool; i++) {
-		struct mr_cache_candidate c;
-
-		if (!candidate_at(
-			    cache, cache->pool[i].bucket, cache->pool[i].way, op->now_ticks, &c))
-			continue;
-		cache->pool[n] = c;
-		view->scores[n++] = mr_cache_score(cache, c.stamp, op->now_ticks);
+	while (cache->n_pool > 0 && gone(cache, &cache->pool[cache->n_pool - 1]))
+		cache->n_pool--;
+	if (cache->n_pool == 0)
+		return false;
+	at = cache->n_pool - 1;
+	for (unsigned i = at; class != MR_CACHE_NO_PREFERENCE; i--) {
+		if (!nearly(&cache->pool[i], &cache->pool[cache->n_pool - 1], op->now_ticks))
+			break;
+		if (mr_cache_loc_class(cache, cache->pool[i].loc) == class) {
+			at = i;
+			break;
+		}
+		if (i == 0)
+			break;
 	}
-	cache->n_pool = n;
-	find_least(cache, view);
+	*ret_c = cache->pool[at];
+	pool_remove(cache, at);
+	return true;
 }
 
 static bool pick_by_hand(struct mr_cache_op *op, uint32_t class, struct mr_cache_candidate *ret_c)
 {
 	struct mr_cache *cache = op->cache;
-	struct pick pick = {.score = 0};
-	struct pool_view view;
 	bool found;
 
 	mr_cache_spin_lock(&cache->hand_lock);
-	pool_refresh(op, &view);
-	sweep(op, &view);
-	for (unsigned i = 0; i < cache->n_pool; i++)
-		consider(cache, &pick, &cache->pool[i], class, op->now_ticks);
-	found = settle(&pick, ret_c);
-	for (unsigned i = 0; found && i < cache->n_pool; i++) {
-		if (cache->pool[i].bucket == ret_c->bucket && cache->pool[i].way == ret_c->way) {
-			cache->pool[i] = cache->pool[--cache->n_pool];
-			break;
-		}
+	sweep(op);
+	found = pool_take(op, class, ret_c);
+	if (!found) {
+		// All that the pool had was accessed since.
+		sweep(op);
+		found = pool_take(op, class, ret_c);
+	}
+	if (cache->n_pool > 0) {
+		// The next to go: its bucket and row are cold.
+		const struct mr_cache_candidate *next = &cache->pool[cache->n_pool - 1];
+
+		mr_prefetch(&cache->buckets[next->bucket]);
+		mr_prefetch(mr_cache_head(cache, next->loc));
 	}
 	mr_cache_spin_unlock(&cache->hand_lock);
 	return found;
@@ -326,14 +356,12 @@ void mr_cache_unhold_way(struct mr_cache_op *op, uint64_t bucket, uint64_t home,
 // The candidate was seen without a lock: evicts it if it is still as it was.
 static bool evict(struct mr_cache_op *op, const struct mr_cache_candidate *c)
 {
-	struct mr_cache_bucket *b = &op->cache->buckets[c->bucket];
 	uint64_t home;
 	bool same;
 
 	if (!mr_cache_hold_way(op->cache, c->bucket, c->way, &home))
 		return false;
-	same = atomic_load_explicit(&b->loc[c->way], memory_order_relaxed) == c->loc &&
-	       atomic_load_explicit(&b->stamp[c->way], memory_order_relaxed) == c->stamp;
+	same = !gone(op->cache, c);
 	if (same)
 		mr_cache_remove(op->cache, c->bucket, c->way);
 	mr_cache_unhold_way(op, c->bucket, home, same);

@@ -106,6 +106,14 @@ uint32_t mr_cache_history_take(struct mr_cache *cache, uint64_t hash, uint64_t n
 	return stranger;
 }
 
+void mr_cache_history_prefetch(const struct mr_cache *cache, uint64_t hash)
+{
+	uint32_t print;
+
+	if (cache->n_history_sets != 0)
+		mr_prefetch(set_of(cache, hash, &print));
+}
+
 void mr_cache_history_age(struct mr_cache *cache, uint64_t now_ticks, uint64_t n_sets)
 {
 	uint64_t first;

@@ -80,6 +80,7 @@ static_assert(sizeof(struct mr_cache_page) == 16, "page");
 
 /** A row that the hand found worth evicting. */
 struct mr_cache_candidate {
+	uint64_t rank; //!< the smaller, the worse
 	uint32_t bucket, way, loc, stamp;
 };
 

@@ -187,5 +187,6 @@ void mr_cache_history_add(
 	struct mr_cache *cache, uint64_t hash, uint32_t stamp, uint64_t now_ticks);
 /** The stamp of a row that comes in now; what was known of its key is used and forgotten. */
 uint32_t mr_cache_history_take(struct mr_cache *cache, uint64_t hash, uint64_t now_ticks);
+void mr_cache_history_prefetch(const struct mr_cache *cache, uint64_t hash);
 /** Forgets entries whose ticks would wrap. */
 void mr_cache_history_age(struct mr_cache *cache, uint64_t now_ticks, uint64_t n_sets);

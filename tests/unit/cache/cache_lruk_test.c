@@ -93,7 +93,7 @@ static void small_caches_are_exact(void **state)
 
 	(void)state;
 	for (unsigned c = 0; c < 4 * MR_ARRAY_SIZE(cases); c++) {
-		unsigned i = c / 4, n = 20000, differ = 0, misses = 0;
+		unsigned i = c / 4, n = 12000, differ = 0, misses = 0;
 		static struct oracle o;
 		struct mr_cache *cache = cache_new((struct mr_cache_params){.budget_bytes = 1 << 20,
 			.max_rows = cases[i].capacity,
@@ -136,7 +136,7 @@ static void small_caches_are_exact(void **state)
 // Larger caches look at samples: the hit ratio must be that of the exact algorithm.
 static void large_caches_are_close(void **state)
 {
-	enum { KEYS = 40000, ROWS = 4000, N = 400000 };
+	enum { KEYS = 40000, ROWS = 4000, N = 300000 };
 	static uint64_t t[KEYS][2];
 	static bool cached[KEYS];
 	struct mr_cache *cache = cache_new((struct mr_cache_params){

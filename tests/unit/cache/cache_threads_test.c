@@ -10,7 +10,7 @@
 #ifdef MR_CACHE_TSAN
 #define STEPS 30000u
 #else
-#define STEPS 150000u
+#define STEPS 100000u
 #endif
 
 #define KEYS 3000u
