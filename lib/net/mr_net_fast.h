@@ -204,12 +204,19 @@ static mr_always_inline void mr_net_swap_ports(uint8_t *udp)
 static mr_always_inline void mr_net_finish_udp(
 	uint8_t *udp, unsigned udp_bytes, uint32_t pseudo, unsigned tx_cksum)
 {
+	uint32_t sum = pseudo;
+
+	// why: the header is summed from its fields, because reading back in words what was just
+	// written in parts waits for the store buffer (25 ns a reply instead of 11).
+	if ((tx_cksum & MR_NET_TX_UDP_CKSUM) == 0) {
+		sum = mr_net_fold(pseudo) + (uint32_t)mr_net_load16(udp + MR_UDP_SRC) +
+		      mr_net_load16(udp + MR_UDP_DST) + htobe16((uint16_t)udp_bytes);
+		sum = mr_net_sum(udp + MR_UDP_BYTES, udp_bytes - MR_UDP_BYTES, sum);
+	}
 	mr_store_be16(udp + MR_UDP_LENGTH, (uint16_t)udp_bytes);
-	mr_net_store16(udp + MR_UDP_CKSUM, 0);
-	mr_net_store16(
-		udp + MR_UDP_CKSUM, (tx_cksum & MR_NET_TX_UDP_CKSUM) != 0
-					    ? mr_net_fold(pseudo)
-					    : mr_net_udp_cksum(mr_net_sum(udp, udp_bytes, pseudo)));
+	mr_net_store16(udp + MR_UDP_CKSUM, (tx_cksum & MR_NET_TX_UDP_CKSUM) != 0
+						   ? mr_net_fold(pseudo)
+						   : mr_net_udp_cksum(sum));
 }
 
 /** Lengths, constants and checksums of an IPv4 UDP reply whose addresses are in place. */
@@ -220,12 +227,11 @@ static mr_always_inline unsigned mr_net_finish_udp4(
 	unsigned udp_bytes = MR_UDP_BYTES + payload_bytes;
 	uint32_t pseudo = mr_net_ip4_pseudo(ip, udp_bytes);
 
-	ip[MR_IP4_TOS] &= (uint8_t)~MR_TOS_ECN;
-	mr_store_be16(ip + MR_IP4_LENGTH, (uint16_t)(MR_IP4_BYTES + udp_bytes));
-	mr_store_be16(ip + MR_IP4_ID, 0);
-	mr_store_be16(ip + MR_IP4_FRAGMENT, MR_IP4_DF);
-	ip[MR_IP4_TTL] = MR_NET_TTL;
-	mr_net_store16(ip + MR_IP4_CKSUM, 0);
+	// In the words that the sum reads: version, length, TOS; id 0, DF; TTL, protocol, sum 0.
+	mr_store_be32(ip, 0x45000000u | (ip[MR_IP4_TOS] & ~(unsigned)MR_TOS_ECN) << 16 |
+				  (MR_IP4_BYTES + udp_bytes));
+	mr_store_be32(ip + MR_IP4_ID, MR_IP4_DF);
+	mr_store_be32(ip + MR_IP4_TTL, MR_NET_TTL << 24 | MR_PROTOCOL_UDP << 16);
 	if ((tx_cksum & MR_NET_TX_IP_CKSUM) == 0)
 		mr_net_store16(ip + MR_IP4_CKSUM, (uint16_t)~mr_net_fold(mr_net_ip4_sum(ip)));
 	mr_net_finish_udp(udp, udp_bytes, pseudo, tx_cksum);

@@ -59,10 +59,12 @@ static enum mr_reason parse_arp(struct cursor *c, unsigned l2_bytes, struct mr_n
 	if (c->bytes < MR_ARP_BYTES || memcmp(c->at, ethernet_ip4, sizeof(ethernet_ip4)) != 0 ||
 		(c->at[MR_ARP_SHA] & 1) != 0)
 		return MR_REASON_arp_bad;
-	// why: a sender that is us is our own announcement, brought back by a loop.
+	// why: a sender with our address is our own announcement, brought back by a loop, or
+	// somebody who claims it, to whom an answer is none. Its MAC says nothing: a tap shares
+	// ours.
 	if (mr_load_be16(c->at + MR_ARP_OP) != MR_ARP_REQUEST ||
 		find_ip4(c->self, mr_net_load32(c->at + MR_ARP_TPA)) < 0 ||
-		mr_net_mac_equal(c->at + MR_ARP_SHA, c->self->mac))
+		find_ip4(c->self, mr_net_load32(c->at + MR_ARP_SPA)) >= 0)
 		return MR_REASON_arp_not_ours;
 	c->bytes = MR_ARP_BYTES;
 	return done(c, ret, MR_NET_ARP, l2_bytes, 0);

@@ -140,10 +140,22 @@ static int check_queues(struct opening *o)
 	return 0;
 }
 
+// Drivers that set no MTU limit of their own have one in the longest frame; ethdev counts so, too.
+static uint16_t device_max_mtu(const struct rte_eth_dev_info *info)
+{
+	uint32_t overhead = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
+
+	if (info->max_mtu != UINT16_MAX && info->max_rx_pktlen > info->max_mtu)
+		overhead = info->max_rx_pktlen - info->max_mtu;
+	if (info->max_rx_pktlen <= overhead)
+		return info->max_mtu;
+	return (uint16_t)MR_MIN(info->max_mtu, info->max_rx_pktlen - overhead);
+}
+
 static int check_mtu(struct opening *o)
 {
 	struct mr_port *port = o->port;
-	uint16_t max = o->info.max_mtu, mtu = 0;
+	uint16_t max = device_max_mtu(&o->info), mtu = 0;
 	bool file_says = port->driver.mtu_max_bytes != 0 && port->driver.mtu_max_bytes < max;
 
 	if (file_says)
@@ -325,6 +337,20 @@ static int set_up_queues(struct opening *o)
 	return 0;
 }
 
+// Tells devices that have an MTU of their own behind them, such as the kernel's interface of a tap.
+static int set_mtu(struct opening *o)
+{
+	struct mr_port *port = o->port;
+	int error = 0;
+
+	if (o->params->mtu_bytes != 0)
+		error = rte_eth_dev_set_mtu(port->port_id, port->mtu_bytes);
+	if (error < 0 && error != -ENOTSUP)
+		return fail(port, o->err, -error, "MTU of %u bytes: %s", port->mtu_bytes,
+			strerror(-error));
+	return 0;
+}
+
 static int identify(struct opening *o)
 {
 	struct mr_port *port = o->port;
@@ -388,7 +414,8 @@ static void take_params(struct mr_port *port, const struct mr_port_params *param
 int mr_port_open(struct mr_port *port, const struct mr_port_params *params, struct mr_err *err)
 {
 	static int (*const steps[])(struct opening * o) = {identify, check_queues, check_mtu,
-		check_buffers, choose_offloads, choose_rss, configure, check_pools, set_up_queues};
+		check_buffers, choose_offloads, choose_rss, configure, check_pools, set_up_queues,
+		set_mtu};
 	struct opening o = {.port = port, .params = params, .err = err};
 	int error;
 
@@ -431,6 +458,8 @@ static void join_multicast(struct mr_port *port)
 		port->multicast = MR_PORT_MULTICAST_LIST;
 	else if (rte_eth_allmulticast_enable(port->port_id) == 0)
 		port->multicast = MR_PORT_MULTICAST_ALL;
+	else if (rte_eth_promiscuous_enable(port->port_id) == 0)
+		port->multicast = MR_PORT_MULTICAST_PROMISCUOUS;
 	else
 		port->multicast = MR_PORT_MULTICAST_REFUSED;
 }

@@ -62,10 +62,11 @@ enum mr_port_origin {
 
 /** How the port hears of the multicast addresses that neighbour discovery uses. */
 enum mr_port_multicast {
-	MR_PORT_MULTICAST_NONE,    //!< no IPv6 address, or not yet started
-	MR_PORT_MULTICAST_LIST,    //!< the device filters by a list
-	MR_PORT_MULTICAST_ALL,     //!< all multicast
-	MR_PORT_MULTICAST_REFUSED, //!< the device offers neither
+	MR_PORT_MULTICAST_NONE,        //!< no IPv6 address, or not yet started
+	MR_PORT_MULTICAST_LIST,        //!< the device filters by a list
+	MR_PORT_MULTICAST_ALL,         //!< all multicast
+	MR_PORT_MULTICAST_PROMISCUOUS, //!< everything
+	MR_PORT_MULTICAST_REFUSED,     //!< the device offers none of these
 };
 
 struct mr_port {

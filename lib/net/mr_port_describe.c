@@ -93,9 +93,13 @@ static void add_tx(struct text *t, const struct mr_port *port)
 
 static void add_filters(struct text *t, const struct mr_port *port)
 {
-	static const char *const multicast[] = {"as the device has it", "our solicited-node list",
+	static const char *const multicast[] = {
+		"not yet asked for",
+		"our solicited-node list",
 		"all; the device has no list",
-		"REFUSED by the device: IPv6 neighbours may not find us"};
+		"all, by promiscuous mode; the device has no other way",
+		"as it comes; the device has no filter to set",
+	};
 
 	if (!port->driver.promiscuous)
 		add(t, "  promiscuous: off\n");

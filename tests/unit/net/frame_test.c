@@ -60,7 +60,7 @@ static const struct refusal refusals[] = {
 	{"arp from a group", FRAME_ARP, SET1(22, 3), R(arp_bad)},
 	{"arp for another", FRAME_ARP, SET1(41, 2), R(arp_not_ours)},
 	{"arp reply", FRAME_ARP, SET1(21, 2), R(arp_not_ours)},
-	{"our own arp", FRAME_ARP, SET1(27, 1), R(arp_not_ours)},
+	{"our own arp", FRAME_ARP, SET1(31, 1), R(arp_not_ours)},
 	{"nd hop limit", FRAME_NS, SET1(21, 254), R(nd_bad)},
 	{"nd code", FRAME_NS, SET1(55, 1), .sums = SUM_L4, R(nd_bad)},
 	{"nd multicast target", FRAME_NS, SET1(62, 0xff), .sums = SUM_L4, R(nd_bad)},
