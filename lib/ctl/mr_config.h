@@ -13,6 +13,7 @@
  */
 
 #include "mr_cc.h"
+#include "mr_env.h"
 #include "mr_err.h"
 #include "mr_log.h"
 #include "mr_net.h"
@@ -23,15 +24,6 @@
 
 #define MR_CONFIG_TEXT_BYTES 1024u //!< longest text value, terminator included
 #define MR_CONFIG_FILE_MAX_BYTES (1u << 20)
-
-/** What an lcore does when it finds nothing to do. Choices of rx_idle and io_idle, in order. */
-enum mr_idle {
-	MR_IDLE_AUTO, //!< sleep when lcores share a CPU, else: RX polls, I/O pauses and then sleeps
-	MR_IDLE_POLL, //!< turn again at once
-	MR_IDLE_PAUSE, //!< a few pause instructions between turns
-	MR_IDLE_SLEEP, //!< sleep after some idle turns
-	MR_IDLE_COUNT,
-};
 
 /** Choices of [store] compression, in order. */
 enum mr_compression {

@@ -17,22 +17,22 @@ const struct mr_config_key mr_config_keys[] = {
 		.initial = "0",
 		.offset = AT(lcores.control),
 		.help = "CPU of the control lcore: start, stop, telemetry, rebuilds. It may share "
-                        "a CPU."},
+			"a CPU."},
 	{.section = "lcores",
 		.key = "rx",
 		.type = MR_CONFIG_CPUS,
 		.initial = "0",
 		.offset = AT(lcores.rx),
 		.help = "CPUs of the RX lcores, one lcore for each; each owns one queue of every "
-                        "port."},
+			"port."},
 	{.section = "lcores",
 		.key = "io",
 		.type = MR_CONFIG_CPUS,
 		.initial = "0",
 		.offset = AT(lcores.io),
 		.help = "CPUs of the I/O lcores, which read and write the store. A CPU may be "
-                        "named more than once: a cold read blocks, and another I/O lcore can use "
-                        "the time."},
+			"named more than once: a cold read blocks, and another I/O lcore can use "
+			"the time."},
 	{.section = "lcores",
 		.key = "rx_idle",
 		.type = MR_CONFIG_CHOICE,
@@ -40,14 +40,14 @@ const struct mr_config_key mr_config_keys[] = {
 		.initial = "auto",
 		.offset = AT(lcores.rx_idle),
 		.help = "What an RX lcore does between turns that find nothing. auto: sleep when "
-                        "lcores share CPUs, else poll."},
+			"lcores share CPUs, else poll."},
 	{.section = "lcores",
 		.key = "io_idle",
 		.type = MR_CONFIG_CHOICE,
 		.choices = IDLE,
 		.initial = "auto",
 		.offset = AT(lcores.io_idle),
-		.help = "The same for I/O lcores. auto: pause first, then sleep."},
+		.help = "The same for I/O lcores."},
 	{.section = "lcores",
 		.key = "idle_sleep",
 		.type = MR_CONFIG_DURATION,
@@ -56,7 +56,7 @@ const struct mr_config_key mr_config_keys[] = {
 		.initial = "50us",
 		.offset = AT(lcores.sleep_us),
 		.help = "How long one idle sleep takes; it adds this much to the latency of a "
-                        "request that comes after a quiet moment."},
+			"request that comes after a quiet moment."},
 	{.section = "lcores",
 		.key = "watchdog",
 		.type = MR_CONFIG_DURATION,
@@ -66,7 +66,7 @@ const struct mr_config_key mr_config_keys[] = {
 		.reloadable = true,
 		.offset = AT(lcores.watchdog_us),
 		.help = "An RX lcore's turn that takes longer is logged with the stage it is in. "
-                        "0: no watchdog."},
+			"0: no watchdog."},
 	// ---- memory
 	{.section = "memory",
 		.key = "huge",
@@ -74,7 +74,7 @@ const struct mr_config_key mr_config_keys[] = {
 		.initial = "yes",
 		.offset = AT(memory.huge),
 		.help = "Use hugepages (scripts/hugepages.sh). no: ordinary pages, for laptops and "
-                        "tests; slower, and no PCI card can be used."},
+			"tests; slower, and no PCI card can be used."},
 	{.section = "memory",
 		.key = "total",
 		.type = MR_CONFIG_BYTES,
@@ -83,7 +83,7 @@ const struct mr_config_key mr_config_keys[] = {
 		.initial = "0",
 		.offset = AT(memory.total_bytes),
 		.help = "Memory to take without hugepages. 0: what caches, filters and packet "
-                        "buffers add up to."},
+			"buffers add up to."},
 	{.section = "memory",
 		.key = "per_node_mbufs",
 		.type = MR_CONFIG_COUNT,
@@ -93,8 +93,8 @@ const struct mr_config_key mr_config_keys[] = {
 		.initial = "16383",
 		.offset = AT(memory.per_node_mbufs),
 		.help = "Packet buffers on each NUMA node. They must cover the descriptors of all "
-                        "queues and the requests that wait for I/O lcores; 2^n - 1 fits memory "
-                        "best."},
+			"queues and the requests that wait for I/O lcores; 2^n - 1 fits memory "
+			"best."},
 	{.section = "memory",
 		.key = "file_prefix",
 		.type = MR_CONFIG_TEXT,
@@ -103,7 +103,7 @@ const struct mr_config_key mr_config_keys[] = {
 		.initial = "millrace",
 		.offset = AT(memory.file_prefix),
 		.help = "Name of this appliance among DPDK's runtime files: telemetry is at "
-                        "/var/run/dpdk/PREFIX/dpdk_telemetry.v2."},
+			"/var/run/dpdk/PREFIX/dpdk_telemetry.v2."},
 	{.section = "memory",
 		.key = "eal_args",
 		.type = MR_CONFIG_TEXT,
@@ -112,7 +112,7 @@ const struct mr_config_key mr_config_keys[] = {
 		.initial = "",
 		.offset = AT(memory.eal_args),
 		.help = "Further arguments for DPDK's EAL, separated by blanks, such as "
-                        "\"--log-level=6 --iova-mode=va\". What other keys set is refused here."},
+			"\"--log-level=6 --iova-mode=va\". What other keys set is refused here."},
 	// ---- port
 	{.section = "port",
 		.key = "device",
@@ -122,15 +122,15 @@ const struct mr_config_key mr_config_keys[] = {
 		.example = "net_tap0,iface=mr0",
 		.offset = AT_PORT(device),
 		.help = "PCI address (0000:3b:00.0), or a virtual device with its arguments "
-                        "(net_tap0,iface=mr0; net_af_packet0,iface=eth1; net_af_xdp0,iface=eth1)."},
+			"(net_tap0,iface=mr0; net_af_packet0,iface=eth1; net_af_xdp0,iface=eth1)."},
 	{.section = "port",
 		.key = "address",
 		.type = MR_CONFIG_ADDRESSES,
 		.initial = "",
 		.offset = AT_PORT(address),
 		.help = "Addresses that this port answers for, IPv4 and IPv6, at most 8 of each. A "
-                        "prefix length is allowed and changes nothing: replies go back the way the "
-                        "request came."},
+			"prefix length is allowed and changes nothing: replies go back the way the "
+			"request came."},
 	{.section = "port",
 		.key = "udp_port",
 		.type = MR_CONFIG_COUNT,
@@ -157,7 +157,7 @@ const struct mr_config_key mr_config_keys[] = {
 		.initial = "0",
 		.offset = AT_PORT(queues),
 		.help = "Queues to use. 0: one for each RX lcore, which is what all but cards with "
-                        "fewer queues want."},
+			"fewer queues want."},
 	// ---- store
 	{.section = "store",
 		.key = "path",
@@ -200,7 +200,7 @@ const struct mr_config_key mr_config_keys[] = {
 		.initial = "16K",
 		.offset = AT(store.block_bytes),
 		.help = "Uncompressed size of a block: smaller reads less for a cold row, larger "
-                        "compresses better."},
+			"compresses better."},
 	{.section = "store",
 		.key = "blob_min",
 		.type = MR_CONFIG_BYTES,
@@ -209,7 +209,7 @@ const struct mr_config_key mr_config_keys[] = {
 		.initial = "4K",
 		.offset = AT(store.blob_min_bytes),
 		.help = "Rows of this size and more live in blob files, so that compactions need "
-                        "not copy them."},
+			"not copy them."},
 	{.section = "store",
 		.key = "compression",
 		.type = MR_CONFIG_CHOICE,
@@ -227,7 +227,7 @@ const struct mr_config_key mr_config_keys[] = {
 		.initial = "1000000",
 		.offset = AT(filter.keys),
 		.help = "Keys that the Bloom filter is sized for at least. It is rebuilt larger "
-                        "when the store outgrows it."},
+			"when the store outgrows it."},
 	{.section = "filter",
 		.key = "fpr",
 		.type = MR_CONFIG_RATIO,
@@ -236,7 +236,7 @@ const struct mr_config_key mr_config_keys[] = {
 		.initial = "0.001",
 		.offset = AT(filter.fpr),
 		.help = "Wanted false-positive rate at that size: how many lookups of absent keys "
-                        "go on to the cache and the store."},
+			"go on to the cache and the store."},
 	{.section = "filter",
 		.key = "rebuild_above",
 		.type = MR_CONFIG_RATIO,
@@ -246,7 +246,7 @@ const struct mr_config_key mr_config_keys[] = {
 		.reloadable = true,
 		.offset = AT(filter.rebuild_above),
 		.help = "Estimated false-positive rate at which a rebuild starts; must be above "
-                        "fpr."},
+			"fpr."},
 	{.section = "filter",
 		.key = "save",
 		.type = MR_CONFIG_SWITCH,
@@ -254,7 +254,7 @@ const struct mr_config_key mr_config_keys[] = {
 		.reloadable = true,
 		.offset = AT(filter.save),
 		.help = "Save the filter at a clean stop, so that the next start need not rebuild "
-                        "it."},
+			"it."},
 	// ---- cache
 	{.section = "cache",
 		.key = "memory",
@@ -272,7 +272,7 @@ const struct mr_config_key mr_config_keys[] = {
 		.initial = "2",
 		.offset = AT(cache.k),
 		.help = "The K of LRU-K: how many accesses back replacement looks. 1 is plain "
-                        "LRU."},
+			"LRU."},
 	{.section = "cache",
 		.key = "mean_row",
 		.type = MR_CONFIG_BYTES,
@@ -290,7 +290,7 @@ const struct mr_config_key mr_config_keys[] = {
 		.initial = "auto",
 		.offset = AT(cache.crp_ratio),
 		.help = "Correlated reference period: accesses that follow a counted one within it "
-                        "are taken as the same burst."},
+			"are taken as the same burst."},
 	{.section = "cache",
 		.key = "history",
 		.type = MR_CONFIG_RATIO,
@@ -311,7 +311,7 @@ const struct mr_config_key mr_config_keys[] = {
 		.initial = "1024",
 		.offset = AT(handoff_depth),
 		.help = "Requests of one RX lcore that may wait for one I/O lcore, a power of two. "
-                        "Further ones are answered BUSY."},
+			"Further ones are answered BUSY."},
 	// ---- admin
 	{.section = "admin",
 		.key = "socket",
@@ -321,7 +321,7 @@ const struct mr_config_key mr_config_keys[] = {
 		.initial = "/run/millrace/admin.sock",
 		.offset = AT(admin_socket),
 		.help = "Unix socket for millrace sets and millrace ctl. Whoever may open it rules "
-                        "the appliance: it is made with mode 0600."},
+			"the appliance: it is made with mode 0600."},
 	// ---- registry
 	{.section = "registry",
 		.key = "drivers",
@@ -331,7 +331,7 @@ const struct mr_config_key mr_config_keys[] = {
 		.initial = "auto",
 		.offset = AT(drivers_dir),
 		.help = "Directory of the drivers-cfg files, one for each poll-mode driver. auto: "
-                        "where they were installed, else the source tree's."},
+			"where they were installed, else the source tree's."},
 	// ---- log
 	{.section = "log",
 		.key = "level",

@@ -124,7 +124,7 @@ static void test_errors(void **state)
 		{"[lcores]\nrx_idle = never\n",
 			"f.ini:2: [lcores] rx_idle = never: want one of auto|poll|pause|sleep"},
 		{"[lcores]\nidle_sleep = 50\n", "f.ini:2: [lcores] idle_sleep = 50: want a "
-	                                        "duration such as 50us, 20ms or 1s"},
+						"duration such as 50us, 20ms or 1s"},
 		{"[lcores]\nidle_sleep = 1s\n",
 			"f.ini:2: [lcores] idle_sleep = 1s: out of range: 1us to 10ms"},
 		{"[memory]\nhuge = true\n", "f.ini:2: [memory] huge = true: want yes or no"},
@@ -177,11 +177,11 @@ static void test_errors(void **state)
 		{"[port b]\nudp_port = 0\n",
 			"f.ini:2: [port b] udp_port = 0: out of range: 1 to 65535"},
 		{"[port b]\naddress = 10.0.0.256\n", "f.ini:2: [port b] address = 10.0.0.256: "
-	                                             "'10.0.0.256' is not an IPv4 or IPv6 "
+						     "'10.0.0.256' is not an IPv4 or IPv6 "
 						     "address"},
 		{"[port b]\naddress = 10.0.0.1 10.0.0.2\n",
 			"f.ini:2: [port b] address = 10.0.0.1 10.0.0.2: '10.0.0.1 10.0.0.2' is not "
-	                "an "
+			"an "
 			"IPv4 or IPv6 address"},
 		{"[port b]\naddress = 10.0.0.1,\n",
 			"f.ini:2: [port b] address = 10.0.0.1,: '' is not an IPv4 or IPv6 address"},
@@ -190,14 +190,14 @@ static void test_errors(void **state)
 		{"[port b]\naddress = fd00::1/x\n",
 			"f.ini:2: [port b] address = fd00::1/x: 'x' is not a prefix length"},
 		{"[port b]\naddress = 127.0.0.1\n", "f.ini:2: [port b] address = 127.0.0.1: "
-	                                            "127.0.0.1 is not an address that a port "
+						    "127.0.0.1 is not an address that a port "
 						    "can have"},
 		{"[port b]\naddress = ff02::1\n", "f.ini:2: [port b] address = ff02::1: ff02::1 is "
-	                                          "not an address that a port can "
+						  "not an address that a port can "
 						  "have"},
 		{"[port b]\naddress = fd00::1,fd00:0::1\n",
 			"f.ini:2: [port b] address = fd00::1,fd00:0::1: fd00:0::1 stands there "
-	                "twice"},
+			"twice"},
 		{"rx = 1\n", "f.ini:1: key before the first [section]: rx = 1"},
 	};
 	static struct mr_config config, before;
