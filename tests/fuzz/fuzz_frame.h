@@ -14,6 +14,9 @@
 
 #define FUZZ_FRAME_HEAD_BYTES 2u
 
+/** What of a struct mr_net_frame can be compared: all but the padding at its end. */
+#define FUZZ_FRAME_AT_BYTES (offsetof(struct mr_net_frame, udp_cksum_zero) + sizeof(bool))
+
 /** 192.0.2.1, 198.51.100.7; 2001:db8::1, fe80::1; port 4100; 02:00:00:00:00:01. */
 static const struct mr_net_self fuzz_frame_self = {
 	.mac = {0x02, 0, 0, 0, 0, 0x01},
