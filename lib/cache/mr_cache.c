@@ -13,8 +13,10 @@
 #define CRP_RATIO_DEFAULT 0.2
 #define HISTORY_RATIO_DEFAULT 1.0
 #define RATIO_MAX 1000.0
-// Index slots that are taken when the expected rows are in: above it, rows lose their place.
+// Index slots that are taken when the expected rows are in, and at most: above it, rows would have
+// to go because of where they are and not because they are the worst.
 #define INDEX_LOAD 0.8
+#define INDEX_LOAD_MAX 0.9
 #define INDEX_SPARE_BUCKETS 8u
 // What size classes round up, on average.
 #define CLASS_OVERHEAD 1.04
@@ -126,7 +128,7 @@ static void set_up(struct mr_cache *cache, const struct mr_cache_params *p, cons
 
 	cache->buckets = (struct mr_cache_bucket *)(void *)(mem + l->buckets_at);
 	cache->n_buckets = l->n_buckets;
-	cache->history = (_Atomic uint32_t *)(void *)(mem + l->history_at);
+	cache->history = (uint32_t *)(void *)(mem + l->history_at);
 	cache->n_history_sets = l->n_history_sets;
 	cache->pages = (struct mr_cache_page *)(void *)(mem + l->pages_at);
 	cache->page_lines = (_Atomic uint8_t *)(mem + l->lines_at);
@@ -138,13 +140,18 @@ static void set_up(struct mr_cache *cache, const struct mr_cache_params *p, cons
 	cache->page_units_shift = (uint8_t)(l->page_shift - l->unit_shift);
 	cache->page_bytes = 1u << l->page_shift;
 	cache->k = p->k;
-	cache->max_rows = p->max_rows;
+	cache->max_rows = (uint64_t)((double)(l->n_buckets * MR_CACHE_WAYS) * INDEX_LOAD_MAX);
+	if (p->max_rows != 0)
+		cache->max_rows = MR_MIN(cache->max_rows, p->max_rows);
 	cache->expected_rows = l->expected_rows;
 	// A power of two: lcores turn accesses into ticks by shifting.
 	cache->tick_accesses =
 		UINT64_C(1) << (63 - __builtin_clzll(MR_MAX(
 					     l->expected_rows / TICKS_PER_TURNOVER, UINT64_C(1))));
 	cache->crp_ratio = p->crp_ratio;
+	cache->crp_ticks = (uint16_t)MR_MIN(
+		p->crp_ratio * (double)l->expected_rows / (double)cache->tick_accesses,
+		MR_CACHE_AGE_MAX / 2.0);
 	cache->budget_bytes = l->bytes;
 	cache->index_bytes = l->n_buckets * sizeof(struct mr_cache_bucket);
 	cache->history_bytes = l->pages_at - l->history_at;
@@ -166,7 +173,6 @@ struct mr_cache *mr_cache_init(void *mem, size_t mem_bytes, const struct mr_cach
 	memset(mem, 0, l.values_at);
 	set_up(cache, &p, &l);
 	mr_cache_values_init(cache);
-	mr_cache_follow_turnover(cache, l.expected_rows);
 	return cache;
 }
 

@@ -70,7 +70,7 @@ struct mr_cache_lease {
 };
 
 enum mr_cache_evict_reason {
-	MR_CACHE_EVICT_CAPACITY,  //!< budget or max_rows
+	MR_CACHE_EVICT_CAPACITY,  //!< budget, max_rows, or 90 % of row_slots
 	MR_CACHE_EVICT_BUCKET,    //!< no place in the index, while the budget was not exhausted
 	MR_CACHE_EVICT_OVERWRITE, //!< replaced by a newer row of the same key
 	MR_CACHE_EVICT_DELETE,    //!< invalidated by its writer

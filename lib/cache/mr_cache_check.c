@@ -154,7 +154,7 @@ static int check_sums(const struct mr_cache *cache, const struct sums *sums, str
 			return mr_fail(err, EUCLEAN, "%s: %" PRIu64 " found, %" PRIu64 " counted",
 				same[i].name, same[i].want, same[i].have);
 	}
-	if (cache->max_rows != 0 && sums->rows > cache->max_rows)
+	if (sums->rows > cache->max_rows)
 		return mr_fail(err, EUCLEAN, "%" PRIu64 " rows, max_rows is %" PRIu64, sums->rows,
 			cache->max_rows);
 	return 0;

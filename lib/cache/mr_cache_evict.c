@@ -8,7 +8,7 @@
 // few per cent. Small caches are looked through whole each time, which is exact LRU-K.
 #include "mr_cache_priv.h"
 
-#define HAND_BUCKETS 4u
+#define HAND_BUCKETS 8u
 #define EVICT_TRIES 64u
 #define ALLOC_EVICTIONS_MAX 1024u
 #define RELOCATE_TRIES 64u
@@ -78,11 +78,14 @@ void mr_cache_age_way(struct mr_cache_bucket *b, unsigned way, uint64_t now_tick
 void mr_cache_follow_turnover(struct mr_cache *cache, uint64_t rows)
 {
 	double ticks = cache->crp_ratio * (double)rows / (double)cache->tick_accesses;
-	uint16_t crp = (uint16_t)MR_MIN(ticks, MR_CACHE_AGE_MAX / 2.0);
+	// why relaxed: nothing hangs on when a reader sees the change.
+	double old = atomic_load_explicit(&cache->crp_ticks, memory_order_relaxed);
 
-	// why relaxed, and only on change: every reader has this line.
-	if (crp != atomic_load_explicit(&cache->crp_ticks, memory_order_relaxed))
-		atomic_store_explicit(&cache->crp_ticks, crp, memory_order_relaxed);
+	ticks = MR_MIN(ticks, MR_CACHE_AGE_MAX / 2.0);
+	// Every reader has this line: a count that wavers by one tick must not be written each
+	// time.
+	if (ticks < old - 0.5 || ticks >= old + 1.5)
+		atomic_store_explicit(&cache->crp_ticks, (uint16_t)ticks, memory_order_relaxed);
 }
 
 // ---- choosing ----------------------------------------------------------------------------------
@@ -391,7 +394,7 @@ bool mr_cache_reserve_row(struct mr_cache_op *op)
 	uint64_t rows = atomic_load_explicit(&cache->rows, memory_order_relaxed);
 
 	for (unsigned failed = 0; failed < EVICT_TRIES;) {
-		if (cache->max_rows == 0 || rows < cache->max_rows) {
+		if (rows < cache->max_rows) {
 			// why relaxed: a count, nothing hangs on it.
 			if (atomic_compare_exchange_weak_explicit(&cache->rows, &rows, rows + 1,
 				    memory_order_relaxed, memory_order_relaxed))

@@ -30,6 +30,7 @@
 #define MR_CACHE_CLASSES 96u
 #define MR_CACHE_GROUPS 4u
 #define MR_CACHE_POOL 64u
+#define MR_CACHE_HISTORY_LOCKS 64u
 #define MR_CACHE_FIND_TRIES 16u
 #define MR_CACHE_TAG_BYTES UINT64_C(0x0000ffffffffffff)
 #define MR_CACHE_PREFETCH_LINES 8u
@@ -99,10 +100,10 @@ struct mr_cache {
 	// Read by writers, written at init.
 	uint8_t *values mr_cache_aligned;
 	struct mr_cache_page *pages;
-	_Atomic uint32_t *history;
+	uint32_t *history; //!< under history_locks
 	uint64_t n_history_sets;
 	uint64_t n_pages;
-	uint64_t max_rows;
+	uint64_t max_rows; //!< of the parameters, or what the index can take
 	uint64_t expected_rows;
 	uint64_t tick_accesses;
 	uint64_t budget_bytes, index_bytes, history_bytes;
@@ -128,6 +129,7 @@ struct mr_cache {
 	uint64_t hand;
 	struct mr_cache_candidate pool[MR_CACHE_POOL];
 
+	_Atomic uint32_t history_locks[MR_CACHE_HISTORY_LOCKS] mr_cache_aligned;
 	_Atomic uint32_t rebalance_lock mr_cache_aligned;
 	_Atomic uint64_t age_cursor, age_history_cursor;
 	_Atomic uint64_t now_ticks; //!< the last that a writer was told

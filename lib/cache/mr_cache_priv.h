@@ -4,7 +4,8 @@
 /**
  * @file
  * What the writers' files share. Lock order: a key's primary bucket, waited for while nothing else
- * is held; any further bucket only by mr_cache_trylock(); then hand_lock or alloc_lock, never both.
+ * is held; any further bucket only by mr_cache_trylock(); then at most one of hand_lock, alloc_lock
+ * and history_locks.
  */
 
 #include "mr_cache_inline.h"
@@ -175,7 +176,8 @@ void mr_cache_follow_turnover(struct mr_cache *cache, uint64_t rows);
 /** Memory for a row of a class, evicting what must go. @return loc, or 0. */
 uint32_t mr_cache_alloc(struct mr_cache_op *op, unsigned class);
 
-/** Counts one more row in, evicting one if max_rows says so. @return false: impossible. */
+/** Counts one more row in, evicting one if max_rows or the index say so. @return false: impossible.
+ */
 bool mr_cache_reserve_row(struct mr_cache_op *op);
 
 /** The row in a slot that its owner may read. Points into value memory. */
@@ -187,6 +189,6 @@ void mr_cache_history_add(
 	struct mr_cache *cache, uint64_t hash, uint32_t stamp, uint64_t now_ticks);
 /** The stamp of a row that comes in now; what was known of its key is used and forgotten. */
 uint32_t mr_cache_history_take(struct mr_cache *cache, uint64_t hash, uint64_t now_ticks);
-void mr_cache_history_prefetch(const struct mr_cache *cache, uint64_t hash);
+void mr_cache_history_prefetch(struct mr_cache *cache, uint64_t hash);
 /** Forgets entries whose ticks would wrap. */
 void mr_cache_history_age(struct mr_cache *cache, uint64_t now_ticks, uint64_t n_sets);

@@ -16,7 +16,7 @@ enum put_mode {
 /** A row on its way in. */
 struct put {
 	struct mr_cache_op op;
-	const struct mr_cache_row *row;
+	struct mr_cache_row row;
 	enum put_mode mode;
 	uint32_t lease;
 	unsigned class;
@@ -47,7 +47,7 @@ static bool lease_holds(const struct put *put, uint32_t version)
 static int make_room(struct put *put)
 {
 	struct mr_cache *cache = put->op.cache;
-	const struct mr_cache_row *row = put->row;
+	const struct mr_cache_row *row = &put->row;
 	struct mr_cache_bucket *b;
 	struct mr_cache_ref ref;
 	bool cached, in_place;
@@ -90,15 +90,15 @@ static int replace(struct put *put, const struct mr_cache_place *place)
 		atomic_load_explicit(&mr_cache_head(cache, old)->what, memory_order_relaxed);
 	unsigned span = mr_cache_span(mr_cache_what_key_bytes(what), mr_cache_what_row_bytes(what));
 
-	if (event_time_at(cache, old) > put->row->event_time_us)
+	if (event_time_at(cache, old) > put->row.event_time_us)
 		return -ESTALE;
 	if (put->loc == 0 && mr_cache_class_for(cache, span) != put->class)
 		return -EAGAIN;
-	mr_cache_count(&cache->live_bytes, mr_cache_span(put->row->key_bytes, put->row->row_bytes));
+	mr_cache_count(&cache->live_bytes, mr_cache_span(put->row.key_bytes, put->row.row_bytes));
 	mr_cache_uncount(&cache->live_bytes, span);
 	mr_cache_count(&cache->evictions[MR_CACHE_EVICT_OVERWRITE], 1);
 	if (put->loc == 0) {
-		mr_cache_write_row(cache, old, put->row);
+		mr_cache_write_row(cache, old, &put->row);
 		return 0;
 	}
 	atomic_store_explicit(&b->loc[place->way], put->loc, memory_order_relaxed);
@@ -117,12 +117,12 @@ static int put_new(struct put *put)
 	if (!put->counted || put->loc == 0)
 		return -EAGAIN;
 	if (!put->stamped)
-		put->stamp = mr_cache_history_take(cache, put->row->hash, put->op.now_ticks);
+		put->stamp = mr_cache_history_take(cache, put->row.hash, put->op.now_ticks);
 	put->stamped = true;
-	ret = mr_cache_insert(&put->op, mr_cache_tag(put->row->hash), put->loc, put->stamp);
+	ret = mr_cache_insert(&put->op, mr_cache_tag(put->row.hash), put->loc, put->stamp);
 	if (ret == 0) {
-		mr_cache_count(&cache->live_bytes,
-			mr_cache_span(put->row->key_bytes, put->row->row_bytes));
+		mr_cache_count(
+			&cache->live_bytes, mr_cache_span(put->row.key_bytes, put->row.row_bytes));
 		put->counted = false;
 		put->loc = 0;
 	}
@@ -142,7 +142,7 @@ static int commit(struct put *put)
 		mr_cache_unlock_unchanged(cache, primary);
 		return -ESTALE;
 	}
-	ret = mr_cache_locate(cache, put->row, &place);
+	ret = mr_cache_locate(cache, &put->row, &place);
 	if (ret == 0) {
 		ret = replace(put, &place);
 		if (place.bucket != primary && ret == 0)
@@ -166,7 +166,7 @@ static int put_row(struct put *put)
 	int ret;
 
 	put->class =
-		mr_cache_class_for(cache, mr_cache_span(put->row->key_bytes, put->row->row_bytes));
+		mr_cache_class_for(cache, mr_cache_span(put->row.key_bytes, put->row.row_bytes));
 	do {
 		if (tries++ > 0)
 			mr_cache_back_off();
@@ -191,6 +191,16 @@ static struct mr_cache_op begin(struct mr_cache *cache, uint64_t hash, uint64_t 
 		.cache = cache, .now_ticks = now_ticks, .primary = mr_cache_primary(cache, hash)};
 }
 
+static struct put prepare(struct mr_cache *cache, const struct mr_cache_row *row,
+	enum put_mode mode, uint64_t now_ticks)
+{
+	struct put put = {.op = begin(cache, row->hash, now_ticks), .row = *row, .mode = mode};
+
+	if (row->deleted)
+		put.row.row_bytes = 0;
+	return put;
+}
+
 static bool too_big(const struct mr_cache_row *row)
 {
 	return row->row_bytes > MR_CACHE_ROW_MAX_BYTES || row->key_bytes == 0 ||
@@ -200,16 +210,14 @@ static bool too_big(const struct mr_cache_row *row)
 int mr_cache_fill(struct mr_cache *cache, const struct mr_cache_row *row,
 	struct mr_cache_lease lease, uint64_t now_ticks)
 {
-	struct put put = {.op = begin(cache, row->hash, now_ticks),
-		.row = row,
-		.mode = PUT_FILL,
-		.lease = lease.version};
+	struct put put = prepare(cache, row, PUT_FILL, now_ticks);
 	int ret;
 
-	if (too_big(row)) {
+	if (too_big(&put.row)) {
 		mr_cache_count(&cache->fills_too_big, 1);
 		return -E2BIG;
 	}
+	put.lease = lease.version;
 	ret = put_row(&put);
 	if (ret == 0)
 		mr_cache_count(&cache->fills, 1);
@@ -256,10 +264,8 @@ static int drop(struct mr_cache_op *op, const struct mr_cache_row *row, uint64_t
 int mr_cache_update(
 	struct mr_cache *cache, const struct mr_cache_row *row, bool insert, uint64_t now_ticks)
 {
-	struct put put = {.op = begin(cache, row->hash, now_ticks),
-		.row = row,
-		.mode = insert ? PUT_UPDATE : PUT_UPDATE_CACHED};
-	int ret = too_big(row) ? -E2BIG : put_row(&put);
+	struct put put = prepare(cache, row, insert ? PUT_UPDATE : PUT_UPDATE_CACHED, now_ticks);
+	int ret = too_big(&put.row) ? -E2BIG : put_row(&put);
 
 	if (ret == 0)
 		mr_cache_count(&cache->updates, 1);

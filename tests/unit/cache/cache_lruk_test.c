@@ -136,7 +136,7 @@ static void small_caches_are_exact(void **state)
 // Larger caches look at samples: the hit ratio must be that of the exact algorithm.
 static void large_caches_are_close(void **state)
 {
-	enum { KEYS = 40000, ROWS = 4000, N = 300000 };
+	enum { KEYS = 25000, ROWS = 2500, N = 200000 };
 	static uint64_t t[KEYS][2];
 	static bool cached[KEYS];
 	struct mr_cache *cache = cache_new((struct mr_cache_params){
