@@ -30,7 +30,7 @@ struct bench {
 	unsigned row_bytes;
 	unsigned rounds;
 	uint64_t accesses;
-	double line_ns;
+	const void *mem;
 	uint64_t *ids;
 	uint64_t sink;
 	uint64_t hits;
@@ -78,42 +78,67 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/** Runs @p fn over LOOKUPS ids, rounds + 1 times, the first to warm up. @return median ns each. */
-static double measure(struct bench *b, void (*fn)(struct bench *b, unsigned burst), unsigned burst,
-	double *ret_spread)
+/** Medians over the rounds, and the spread. */
+struct result {
+	double ns, spread_ns, line_ns, cost_lines;
+};
+
+static double time_once(
+	struct bench *b, void (*fn)(struct bench *b, unsigned burst), unsigned burst)
 {
-	double ns[ROUNDS_MAX];
+	double start = now_ns();
+
+	fn(b, burst);
+	return (now_ns() - start) / LOOKUPS;
+}
+
+static double median(double *values, unsigned n)
+{
+	qsort(values, n, sizeof(*values), by_value);
+	return values[n / 2];
+}
+
+static void read_lines(struct bench *b, unsigned burst);
+
+// Random lines are read in turn with the lookups: neighbours on the machine disturb both alike.
+static struct result measure(
+	struct bench *b, void (*fn)(struct bench *b, unsigned burst), unsigned burst)
+{
+	double ns[ROUNDS_MAX], lines[ROUNDS_MAX], costs[ROUNDS_MAX];
+	struct result r;
 
 	fn(b, burst);
 	b->hits = 0;
 	for (unsigned i = 0; i < b->rounds; i++) {
-		double start = now_ns();
-
-		fn(b, burst);
-		ns[i] = (now_ns() - start) / LOOKUPS;
+		lines[i] = time_once(b, read_lines, 32);
+		ns[i] = time_once(b, fn, burst);
+		costs[i] = ns[i] / lines[i];
 	}
-	qsort(ns, b->rounds, sizeof(*ns), by_value);
-	*ret_spread = ns[b->rounds - 1] - ns[0];
-	return ns[b->rounds / 2];
+	r.ns = median(ns, b->rounds);
+	r.spread_ns = ns[b->rounds - 1] - ns[0];
+	r.line_ns = median(lines, b->rounds);
+	r.cost_lines = median(costs, b->rounds);
+	return r;
 }
 
 static void run(struct bench *b, const char *name, void (*fn)(struct bench *b, unsigned burst),
 	unsigned burst)
 {
-	double spread, ns = measure(b, fn, burst, &spread);
+	struct result r = measure(b, fn, burst);
 
-	print(name, "time", ns, "ns");
-	print(name, "spread", spread, "ns");
-	print(name, "cost", ns / b->line_ns, "L");
-	fprintf(stderr, "%-24s %6.1f ns +-%4.1f  %5.2f L  hits %.3f\n", name, ns, spread / 2,
-		ns / b->line_ns, (double)b->hits / LOOKUPS / b->rounds);
+	print(name, "time", r.ns, "ns");
+	print(name, "spread", r.spread_ns, "ns");
+	print(name, "line", r.line_ns, "ns");
+	print(name, "cost", r.cost_lines, "L");
+	fprintf(stderr, "%-24s %6.1f ns +-%5.1f  %6.2f L of %4.1f ns  hits %.3f\n", name, r.ns,
+		r.spread_ns / 2, r.cost_lines, r.line_ns, (double)b->hits / LOOKUPS / b->rounds);
 }
 
 // ---- one random line ---------------------------------------------------------------------------
 
 static void read_lines(struct bench *b, unsigned burst)
 {
-	const uint8_t *span = (const uint8_t *)b->cache;
+	const uint8_t *span = b->mem;
 	uint64_t n_lines = LINES_SPAN_BYTES / MR_CACHE_LINE_BYTES, at[BURST_MAX];
 	struct mr_rng rng = {.state = b->accesses++};
 
@@ -296,7 +321,6 @@ int main(int argc, char **argv)
 	struct mr_cache_params params = {
 		.mean_row_bytes = b.row_bytes + 8, .crp_ratio = -1, .history_ratio = -1};
 	const char *pages;
-	double spread;
 	char name[64];
 	void *mem;
 
@@ -309,12 +333,8 @@ int main(int argc, char **argv)
 	if (b.ids == NULL)
 		return EXIT_FAILURE;
 	memset(mem, 1, MR_MAX(params.budget_bytes, LINES_SPAN_BYTES));
-	b.cache = mem;
-	b.line_ns = measure(&b, read_lines, 32, &spread);
-	print("line", "time", b.line_ns, "ns");
-	fprintf(stderr, "pages %s; one random line (L) %.1f ns +-%.1f\n", pages, b.line_ns,
-		spread / 2);
-
+	b.mem = mem;
+	fprintf(stderr, "pages: %s\n", pages);
 	b.cache = mr_cache_init(mem, mr_cache_memsize(&params), &params);
 	if (b.cache == NULL) {
 		perror("bench_cache: mr_cache_init");
@@ -323,6 +343,7 @@ int main(int argc, char **argv)
 	for (uint64_t id = 0; id < b.n_rows; id++)
 		fill_one(&b, id * UINT64_C(2654435761) % b.n_rows);
 	print_shape(&b);
+	run(&b, "line", read_lines, 32);
 	uniform_ids(&b, 0);
 	for (unsigned i = 0; i < MR_ARRAY_SIZE(bursts); i++) {
 		snprintf(name, sizeof(name), "lookup-uniform-%u", bursts[i]);
