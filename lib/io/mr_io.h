@@ -46,7 +46,7 @@ struct mr_io_params {
 	struct mr_io_locks *locks;
 	struct mr_port *ports;
 	unsigned n_ports;
-	struct rte_mempool *pool; //!< for further datagrams
+	struct rte_mempool **pools; //!< by mr_lcore.node_index: replies use their RX lcore's
 	const _Atomic bool *stop; //!< set after the RX lcores have returned
 	struct mr_idler idler;    //!< how to rest
 };

@@ -20,10 +20,12 @@ static int answer_row(struct mr_io *io, struct mr_reply *reply, unsigned i)
 
 static void answer(struct mr_io *io, const struct mr_io_request *get)
 {
+	// The RX lcore's own pool: ports may take back only what came from there.
+	struct rte_mempool *pool = io->p.pools[get->node - io->p.tiers->nodes];
 	struct mr_reply reply;
 	int ret = 0;
 
-	mr_reply_begin(&reply, get->m, io->p.pool, get->port, &get->wire, get->view, io->scratch);
+	mr_reply_begin(&reply, get->m, pool, get->port, &get->wire, get->view, io->scratch);
 	for (unsigned i = get->first; i < get->first + get->n && ret == 0; i++)
 		ret = answer_row(io, &reply, i);
 	if (ret == 0) {
