@@ -1,14 +1,27 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "mr_probe.h"
 
+#include "mr_key.h"
+
 // Lookups in flight between two prefetch steps: 16 hide uniform misses, skewed keys want 32.
 #define PROBE_CHUNK 32u
+
+// Whether these bytes can be no key of the view's sets, which are all keyed alike.
+static bool is_bad_key(const struct mr_view *view, const uint8_t *key, unsigned key_bytes)
+{
+	const struct mr_schema *schema = view->parts[0].schema;
+
+	if (mr_likely(view->key_fixed_bytes != 0))
+		return view->key_fixed_bytes != key_bytes;
+	// A single string can be anything.
+	return schema->n_key_parts > 1 && !mr_key_check(schema, key, key_bytes);
+}
 
 static void add_key(
 	struct mr_probe *probe, const struct mr_view *view, const uint8_t *key, unsigned key_bytes)
 {
 	uint64_t key_hash = mr_hash_key(key, key_bytes);
-	bool bad = view->key_fixed_bytes != 0 && view->key_fixed_bytes != key_bytes;
+	bool bad = is_bad_key(view, key, key_bytes);
 
 	for (unsigned p = 0; p < view->n_parts; p++) {
 		const struct mr_view_part *part = &view->parts[p];
