@@ -10,6 +10,13 @@
  * endian), entity key; a live value is struct mr_store_head followed by the row. A delete is kept
  * as a tombstone row, so that an older event that arrives later cannot resurrect the key.
  *
+ * feature_historical holds the rows of sets that keep history. Its key is set, version, length of
+ * the entity key (1 byte), entity key, and the complement of the event time (8 bytes, big-endian):
+ * newest first. The length keeps the rows of one entity together, whatever bytes keys end with.
+ * Two events of one key at one time are one row: the one committed last.
+ *
+ * Beside this: mr_store_feed.h (every change in order), mr_store_bulk.h (loading sorted rows).
+ *
  * Threads: the store may be used by any number of threads; a reader object belongs to one thread.
  * Reads and commits block: I/O lcores and control threads only, never an RX lcore. Libraries below
  * may allocate here: RocksDB does.
@@ -24,16 +31,17 @@
 
 struct mr_store;
 struct mr_store_reader;
+struct mr_store_snapshot;
 
 #define MR_STORE_KEY_MAX_BYTES (4 + 255)
 
 /** Sizes and choices; zero means the default in parentheses. */
 struct mr_store_params {
-	const char *path;	     //!< directory; made if missing
+	const char *path;            //!< directory; made if missing
 	uint64_t block_cache_bytes;  //!< (256 MiB)
 	uint64_t memtable_bytes;     //!< per memtable of feature_live (64 MiB)
 	uint32_t background_threads; //!< flushes and compactions (2)
-	uint32_t block_bytes;	     //!< uncompressed block (16 KiB)
+	uint32_t block_bytes;        //!< uncompressed block (16 KiB)
 	uint32_t blob_min_bytes;     //!< rows from this size on live in blob files (4 KiB)
 	const char *compression;     //!< none | lz4 | zstd (zstd)
 	/**
@@ -46,16 +54,24 @@ struct mr_store_params {
 	 * that opens the store. Keep the RX lcores' CPUs out of it.
 	 */
 	const cpu_set_t *background_cpus;
+	/**
+	 * How long and how many bytes of WAL stay for the change feed after nothing else needs
+	 * them; 0: no limit of this kind, both 0: none stays.
+	 */
+	uint64_t wal_keep_s, wal_keep_bytes;
+	/** The wall clock by which compactions judge expiry (CLOCK_REALTIME). */
+	uint64_t (*now_us)(void *arg);
+	void *now_arg;
 	bool read_only;
 };
 
 /** In front of every live row. Little-endian. */
 struct mr_store_head {
 	uint64_t event_time_us; // 0
-	uint32_t layout;	// 8: mr_schema.layout of the row
-	uint8_t format;		// 12: 1
-	uint8_t flags;		// 13: MR_STORE_DELETED
-	uint16_t zero;		// 14
+	uint32_t layout;        // 8: mr_schema.layout of the row
+	uint8_t format;         // 12: 1
+	uint8_t flags;          // 13: MR_STORE_DELETED
+	uint16_t zero;          // 14
 };
 static_assert(sizeof(struct mr_store_head) == 16, "on-disk layout");
 #define MR_STORE_FORMAT 1u
@@ -102,13 +118,38 @@ void mr_store_release(struct mr_store_reader *reader);
 /** Text of the last -EIO or -EUCLEAN of this reader, "" if none. */
 const char *mr_store_reader_error(const struct mr_store_reader *reader);
 
+/**
+ * A state of the whole store that later writes do not change. What it holds back from compaction
+ * costs disk: release it soon. @return NULL and ENOMEM.
+ */
+struct mr_store_snapshot *mr_store_snapshot_take(struct mr_store *store);
+
+/** NULL is allowed. No read at it may be under way. */
+void mr_store_snapshot_release(struct mr_store_snapshot *snapshot);
+
+/** As mr_store_read(), all keys at @p snapshot (NULL: the newest state). */
+int mr_store_read_at(struct mr_store_reader *reader, const struct mr_store_snapshot *snapshot,
+	struct mr_store_get *gets, unsigned n);
+
+/**
+ * Reads from history: of each key the newest row whose event time is not after @p as_of_us. A row
+ * may be a tombstone. Only what was written with keep_history is there. Slower than a live read:
+ * one seek per key, and rows are copied into the reader's memory.
+ * @param snapshot
+ *   NULL: the newest state.
+ * @return 0 or -ENOMEM; the outcome of each is in its result.
+ */
+int mr_store_read_as_of(struct mr_store_reader *reader, const struct mr_store_snapshot *snapshot,
+	uint64_t as_of_us, struct mr_store_get *gets, unsigned n);
+
 // ---- writes ------------------------------------------------------------------------------------
 
 struct mr_store_put {
 	mr_space_t space;
 	const void *key;
 	uint8_t key_bytes;
-	bool deleted; //!< writes a tombstone
+	bool deleted;      //!< writes a tombstone
+	bool keep_history; //!< writes it to feature_historical as well
 	uint64_t event_time_us;
 	uint32_t layout;
 	const void *row;
@@ -125,6 +166,17 @@ struct mr_store_put {
  */
 int mr_store_commit(struct mr_store *store, const struct mr_store_put *puts, unsigned n, bool sync,
 	struct mr_err *err);
+
+/** A metadata entry to write, or with value NULL to delete. */
+struct mr_store_meta {
+	const char *key;
+	const void *value;
+	size_t value_bytes;
+};
+
+/** As mr_store_commit(), with metadata in the same atomic batch. */
+int mr_store_commit_with_meta(struct mr_store *store, const struct mr_store_put *puts, unsigned n,
+	const struct mr_store_meta *metas, unsigned n_metas, bool sync, struct mr_err *err);
 
 // ---- metadata ----------------------------------------------------------------------------------
 
@@ -158,10 +210,39 @@ struct mr_store_item {
  */
 struct mr_store_scan *mr_store_scan_begin(struct mr_store *store, mr_space_t space);
 
+/** As mr_store_scan_begin(), of @p snapshot, which must outlive the scan. */
+struct mr_store_scan *mr_store_scan_begin_at(
+	struct mr_store *store, mr_space_t space, const struct mr_store_snapshot *snapshot);
+
 /** @return 1: an item; 0: the end; -EIO with a message. */
 int mr_store_scan_next(
 	struct mr_store_scan *scan, struct mr_store_item *ret_item, struct mr_err *err);
 void mr_store_scan_end(struct mr_store_scan *scan);
+
+// ---- what compactions drop ---------------------------------------------------------------------
+
+/** What becomes of the rows of one space. Durations in microseconds of event time; 0: for ever. */
+struct mr_store_policy {
+	mr_space_t space;
+	bool dropped;               //!< the version is gone: all its rows
+	uint64_t ttl_us;            //!< live rows and tombstones of this age and more
+	uint64_t tombstone_keep_us; //!< tombstones alone, where they may go before ttl_us
+	/**
+	 * History of this age and more, except of each key the newest such row: it is what a read
+	 * as of the start of the period has to find.
+	 */
+	uint64_t history_keep_us;
+};
+
+/**
+ * Tells compactions what they may drop; replaces what was told before. Running compactions finish
+ * by the old table. Reads still see a row until a compaction gets to it: refusing expired rows is
+ * the reader's business. A dropped tombstone no longer stops an older event, so keep tombstones
+ * for longer than events may be late. Spaces not named lose nothing.
+ * @param policies
+ *   Copied; in any order. @return 0, -EINVAL: a space is named twice, -ENOMEM.
+ */
+int mr_store_set_policy(struct mr_store *store, const struct mr_store_policy *policies, unsigned n);
 
 // ---- figures and upkeep ------------------------------------------------------------------------
 
@@ -186,3 +267,45 @@ struct mr_store_stats {
 	uint64_t reads, keys_read, commits, rows_written, syncs, errors;
 };
 void mr_store_stats(struct mr_store *store, struct mr_store_stats *ret_stats);
+
+/** Column families with rows or metadata: live, historical, metadata. */
+#define MR_STORE_FAMILIES 3u
+
+/** Figures of one column family since the store was opened. */
+struct mr_store_family_stats {
+	const char *name; //!< "feature_live"
+	uint64_t estimated_keys;
+	uint64_t sst_bytes, blob_bytes, blob_garbage_bytes;
+	uint64_t memtable_bytes, memtables_unflushed;
+	uint64_t table_readers_bytes; //!< filters and indexes, pinned
+	uint64_t pending_compaction_bytes;
+	uint64_t levels_files[7];
+	uint64_t stall_delays, stall_stops; //!< how often writes were slowed down, stopped
+	uint64_t write_stopped;             //!< 1: right now
+	double write_amplification; //!< bytes written by flushes and compactions, to flushed
+};
+
+/** @return 0, or -EINVAL when @p family is not below MR_STORE_FAMILIES. */
+int mr_store_family_stats(
+	struct mr_store *store, unsigned family, struct mr_store_family_stats *ret_stats);
+
+/**
+ * Makes a copy of the store as it is now in a new directory, which any mr_store_open() can open:
+ * a backup. Serves on meanwhile. Files are hard links where the file system is the same.
+ * @return 0; -EEXIST: the directory is there already; -EIO, -ENOSPC with a message.
+ */
+int mr_store_checkpoint(struct mr_store *store, const char *path, struct mr_err *err);
+
+struct mr_store_verified {
+	uint64_t files, entries, bytes;
+};
+
+/**
+ * Reads everything and compares checksums: all files are there in the length they must have, every
+ * block and blob that a read can reach is what was written, every value is a row. Takes as long as
+ * reading the disk does; the block cache is left alone.
+ * @return 0; -EUCLEAN with a message that names the file, or of a damaged blob the entry before;
+ * -EIO.
+ */
+int mr_store_verify(
+	struct mr_store *store, struct mr_store_verified *ret_verified, struct mr_err *err);

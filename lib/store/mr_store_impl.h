@@ -23,8 +23,12 @@ enum mr_store_cf {
 	MR_STORE_CF_COUNT,
 };
 
+extern const char *const mr_store_cf_names[MR_STORE_CF_COUNT];
+
 #define MR_STORE_PREFIX_BYTES 4u
 #define MR_STORE_HEAD_BYTES ((uint32_t)sizeof(struct mr_store_head))
+
+struct mr_store_policies;
 
 struct mr_store {
 	rocksdb_t *db;
@@ -37,6 +41,7 @@ struct mr_store {
 	char path[PATH_MAX];
 	bool read_only;
 	_Atomic bool sync_failed; // set once, never cleared: promise 11
+	struct mr_store_policies *policies;
 
 	// Figures. Relaxed everywhere: they order nothing.
 	_Atomic uint64_t reads, keys_read, commits, rows_written, syncs, errors;
@@ -59,6 +64,23 @@ static inline uint32_t mr_store_put_key(
 
 	memcpy(to + n, key, key_bytes);
 	return n + key_bytes;
+}
+
+/** The time at the end of a history key. */
+#define MR_STORE_HISTORY_TIME_BYTES 8u
+#define MR_STORE_HISTORY_KEY_MAX_BYTES (MR_STORE_KEY_MAX_BYTES + 1 + MR_STORE_HISTORY_TIME_BYTES)
+
+/** Writes a history key to @p to (MR_STORE_HISTORY_KEY_MAX_BYTES). @return its length. */
+static inline uint32_t mr_store_put_history_key(
+	uint8_t *to, mr_space_t space, const void *key, uint8_t key_bytes, uint64_t event_time_us)
+{
+	uint32_t n = mr_store_put_prefix(to, space);
+
+	to[n++] = key_bytes;
+	memcpy(to + n, key, key_bytes);
+	n += key_bytes;
+	mr_store_be64(to + n, ~event_time_us);
+	return n + MR_STORE_HISTORY_TIME_BYTES;
 }
 
 /** A value taken apart. @return false when it is not a row of this format. */
@@ -90,8 +112,12 @@ static inline struct mr_store_head mr_store_head_of(const struct mr_store_put *p
 }
 
 /** First key after all keys of a space; up to MR_STORE_LIMIT_MAX_BYTES. @return its length. */
-#define MR_STORE_LIMIT_MAX_BYTES (MR_STORE_KEY_MAX_BYTES + 16)
+#define MR_STORE_LIMIT_MAX_BYTES (MR_STORE_HISTORY_KEY_MAX_BYTES + 1)
 uint32_t mr_store_put_limit(uint8_t *to, mr_space_t space);
+
+/** Takes a scanned live key and value apart. @return 0 or -EUCLEAN. */
+int mr_store_parse_item(const char *key, size_t key_bytes, const char *value, size_t value_bytes,
+	struct mr_store_item *ret_item);
 
 // ---- errors ------------------------------------------------------------------------------------
 
@@ -122,6 +148,48 @@ static inline void mr_store_count(_Atomic uint64_t *counter, uint64_t n)
 	// why: figures only; nobody derives an order from them
 	atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
+
+// ---- writing and reading -----------------------------------------------------------------------
+
+/** Writes a batch and frees it. @return 0 or -errno with a message. */
+int mr_store_write_batch(struct mr_store *store, rocksdb_writebatch_t *batch, bool sync,
+	const char *what, struct mr_err *err);
+
+/** Makes reads with @p options see @p snapshot (NULL: the newest state). */
+void mr_store_use_snapshot(
+	rocksdb_readoptions_t *options, const struct mr_store_snapshot *snapshot);
+
+/** A figure of one column family, 0 where this RocksDB does not know it. */
+uint64_t mr_store_figure(struct mr_store *store, enum mr_store_cf cf, const char *name);
+
+// ---- policies ----------------------------------------------------------------------------------
+
+/** The table of policies with the clock that judges by it. @return NULL without memory. */
+struct mr_store_policies *mr_store_policies_create(const struct mr_store_params *params);
+void mr_store_policies_free(struct mr_store_policies *policies);
+
+/** A factory of compaction filters for feature_live or feature_historical. */
+rocksdb_compactionfilterfactory_t *mr_store_filter_factory(
+	struct mr_store_policies *policies, enum mr_store_cf cf);
+
+// ---- the store's own notes: keys of the column family "default" --------------------------------
+
+/** A bulk load that is being taken in, followed by its space; value: mr_store_bulk_note. */
+#define MR_STORE_NOTE_PENDING "bulk.pending"
+/** A bulk load that was taken in, followed by its space; value likewise. */
+#define MR_STORE_NOTE_DONE "bulk.done"
+#define MR_STORE_NOTE_KEY_MAX_BYTES 32u
+
+/** What is noted of a bulk load. Little-endian. */
+struct mr_store_bulk_note {
+	uint64_t rows;    // 0
+	mr_space_t space; // 8
+	uint32_t zero;    // 12
+};
+static_assert(sizeof(struct mr_store_bulk_note) == 16, "on-disk layout");
+
+/** At open: notes of bulk loads that a crash cut short become done ones; their files go. */
+int mr_store_bulk_recover(struct mr_store *store, struct mr_err *err);
 
 // ---- opening -----------------------------------------------------------------------------------
 

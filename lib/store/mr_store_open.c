@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "mr_store_fault.h"
 #include "mr_store_impl.h"
 
 #include <errno.h>
@@ -9,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *const cf_names[MR_STORE_CF_COUNT] = {
+const char *const mr_store_cf_names[MR_STORE_CF_COUNT] = {
 	[MR_STORE_CF_DEFAULT] = "default",
 	[MR_STORE_CF_LIVE] = "feature_live",
 	[MR_STORE_CF_HISTORICAL] = "feature_historical",
@@ -157,14 +158,16 @@ static int open_db(struct mr_store *store, struct mr_err *err)
 	const rocksdb_options_t *const *options =
 		(const rocksdb_options_t *const *)(void *)store->options;
 	rocksdb_options_t *db_options = store->options[MR_STORE_CF_DEFAULT];
-	char *text = NULL;
+	char *text = mr_store_fault(MR_STORE_FAULT_OPEN);
 
+	if (text != NULL)
+		return fail_open(store, text, err);
 	if (store->read_only)
 		store->db = rocksdb_open_for_read_only_column_families(db_options, store->path,
-			MR_STORE_CF_COUNT, cf_names, options, store->cf, 0, &text);
+			MR_STORE_CF_COUNT, mr_store_cf_names, options, store->cf, 0, &text);
 	else
 		store->db = rocksdb_open_column_families(db_options, store->path, MR_STORE_CF_COUNT,
-			cf_names, options, store->cf, &text);
+			mr_store_cf_names, options, store->cf, &text);
 	if (text != NULL)
 		return fail_open(store, text, err);
 
@@ -208,6 +211,8 @@ struct mr_store *mr_store_open(const struct mr_store_params *params, struct mr_e
 		ret = mr_store_bind(params, mr_store_threads(params), &binding, err);
 		if (ret == 0)
 			ret = open_db(store, err);
+		if (ret == 0 && !store->read_only)
+			ret = mr_store_bulk_recover(store, err);
 		mr_store_unbind(&binding);
 	}
 	if (ret == 0)

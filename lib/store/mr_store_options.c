@@ -60,6 +60,10 @@ static void set_db(rocksdb_options_t *o, const struct mr_store_params *params, u
 	// Else a family that is hardly written to would keep every WAL file alive.
 	rocksdb_options_set_max_total_wal_size(o, MEMTABLES_MAX * memtable);
 	rocksdb_options_set_skip_stats_update_on_db_open(o, 1);
+	rocksdb_options_set_WAL_ttl_seconds(o, params->wal_keep_s);
+	// RocksDB counts in whole MiB, and takes 0 for no limit.
+	rocksdb_options_set_WAL_size_limit_MB(
+		o, params->wal_keep_bytes / MR_MIB + (params->wal_keep_bytes % MR_MIB != 0));
 	rocksdb_options_set_bytes_per_sync(o, MR_MIB);
 	rocksdb_options_set_keep_log_file_num(o, 4);
 	rocksdb_options_set_max_log_file_size(o, 16 * MR_MIB);
@@ -74,14 +78,46 @@ static void set_rows(rocksdb_options_t *o, const struct mr_store_params *params,
 	rocksdb_options_set_level_compaction_dynamic_level_bytes(o, 1);
 	rocksdb_options_set_memtable_prefix_bloom_size_ratio(o, MEMTABLE_BLOOM_RATIO);
 	rocksdb_options_set_memtable_whole_key_filtering(o, 1);
-	rocksdb_options_set_prefix_extractor(
-		o, rocksdb_slicetransform_create_fixed_prefix(MR_STORE_PREFIX_BYTES));
 	rocksdb_options_set_compression(o, compression);
 	rocksdb_options_set_enable_blob_files(o, 1);
 	rocksdb_options_set_min_blob_size(
 		o, or_default(params->blob_min_bytes, 4 * MR_KIB) + MR_STORE_HEAD_BYTES);
 	rocksdb_options_set_blob_compression_type(o, compression);
 	rocksdb_options_set_enable_blob_gc(o, 1);
+}
+
+// History is sought by entity, so its filters hold entities: the key without the time.
+static char *entity_of(void *arg, const char *key, size_t key_bytes, size_t *ret_bytes)
+{
+	(void)arg;
+	*ret_bytes = key_bytes - MR_STORE_HISTORY_TIME_BYTES;
+	return (char *)(uintptr_t)key;
+}
+
+static unsigned char has_entity(void *arg, const char *key, size_t key_bytes)
+{
+	(void)arg;
+	(void)key;
+	return key_bytes > MR_STORE_PREFIX_BYTES + MR_STORE_HISTORY_TIME_BYTES;
+}
+
+static const char *entity_name(void *arg)
+{
+	(void)arg;
+	return "millrace.entity";
+}
+
+static void no_state(void *arg)
+{
+	(void)arg;
+}
+
+static rocksdb_slicetransform_t *prefix_of(enum mr_store_cf cf)
+{
+	if (cf == MR_STORE_CF_LIVE)
+		return rocksdb_slicetransform_create_fixed_prefix(MR_STORE_PREFIX_BYTES);
+	return rocksdb_slicetransform_create(
+		NULL, no_state, entity_of, has_entity, NULL, entity_name);
 }
 
 int mr_store_make_options(
@@ -92,6 +128,9 @@ int mr_store_make_options(
 
 	if (compression < 0)
 		return compression;
+	store->policies = mr_store_policies_create(params);
+	if (store->policies == NULL)
+		return mr_fail(err, ENOMEM, "store: no memory");
 	store->block_cache =
 		rocksdb_cache_create_lru(or_default(params->block_cache_bytes, 256 * MR_MIB));
 	for (int i = 0; i < MR_STORE_CF_COUNT; i++) {
@@ -104,6 +143,9 @@ int mr_store_make_options(
 			continue;
 		set_rows(o, params, memtable, compression);
 		rocksdb_options_set_blob_cache(o, store->block_cache);
+		rocksdb_options_set_prefix_extractor(o, prefix_of((enum mr_store_cf)i));
+		rocksdb_options_set_compaction_filter_factory(
+			o, mr_store_filter_factory(store->policies, (enum mr_store_cf)i));
 	}
 	return 0;
 }
@@ -116,4 +158,5 @@ void mr_store_free_options(struct mr_store *store)
 	}
 	if (store->block_cache != NULL)
 		rocksdb_cache_destroy(store->block_cache);
+	mr_store_policies_free(store->policies);
 }

@@ -1,37 +1,41 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "mr_store_impl.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-// A wanted key while it is sorted: enough of it to decide nearly all comparisons in a register.
-struct wanted {
-	uint64_t first8; // big-endian, zero-padded
-	const uint8_t *key;
-	uint16_t key_bytes;
-	uint32_t index; // in the caller's burst
+#include "mr_store_fault.h"
+#include "mr_store_impl.h"
+#include "mr_store_keys.h"
+
+struct mr_store_snapshot {
+	struct mr_store *store;
+	const rocksdb_snapshot_t *rocks;
+};
+
+// A row read from history: a place in the reader's memory, which may move while it grows.
+struct found {
+	size_t at;
+	size_t bytes;
+	bool present;
 };
 
 struct mr_store_reader {
 	struct mr_store *store;
-	unsigned burst_max;
+	rocksdb_readoptions_t *options;
+	rocksdb_readoptions_t *seek_options;
+	struct mr_store_keys keys;
 	unsigned n_pinned;
-	uint8_t *keys; // burst_max keys, packed
-	struct wanted *wanted;
-	struct wanted *merge;
-	const char **uniq;
-	size_t *uniq_bytes;
-	uint32_t *slot; // caller's index -> index of its unique key
 	rocksdb_pinnableslice_t **values;
 	char **errors;
+	struct found *found;
+	uint8_t *copies;
+	size_t copies_bytes, copies_room;
 	struct mr_err error;
 };
 
 struct mr_store_reader *mr_store_reader_create(struct mr_store *store, unsigned burst_max)
 {
 	struct mr_store_reader *r;
-	size_t n = burst_max;
 
 	if (burst_max == 0) {
 		errno = EINVAL;
@@ -41,17 +45,14 @@ struct mr_store_reader *mr_store_reader_create(struct mr_store *store, unsigned 
 	if (r == NULL)
 		return NULL;
 	r->store = store;
-	r->burst_max = burst_max;
-	r->keys = malloc(n * MR_STORE_KEY_MAX_BYTES);
-	r->wanted = calloc(n, sizeof(*r->wanted));
-	r->merge = calloc(n, sizeof(*r->merge));
-	r->uniq = calloc(n, sizeof(*r->uniq));
-	r->uniq_bytes = calloc(n, sizeof(*r->uniq_bytes));
-	r->slot = calloc(n, sizeof(*r->slot));
-	r->values = calloc(n, sizeof(*r->values));
-	r->errors = calloc(n, sizeof(*r->errors));
-	if (r->keys != NULL && r->wanted != NULL && r->merge != NULL && r->uniq != NULL &&
-		r->uniq_bytes != NULL && r->slot != NULL && r->values != NULL && r->errors != NULL)
+	r->options = rocksdb_readoptions_create();
+	r->seek_options = rocksdb_readoptions_create();
+	rocksdb_readoptions_set_prefix_same_as_start(r->seek_options, 1);
+	r->values = calloc(burst_max, sizeof(*r->values));
+	r->errors = calloc(burst_max, sizeof(*r->errors));
+	r->found = calloc(burst_max, sizeof(*r->found));
+	if (mr_store_keys_init(&r->keys, burst_max) == 0 && r->values != NULL &&
+		r->errors != NULL && r->found != NULL)
 		return r;
 	mr_store_reader_free(r);
 	errno = ENOMEM;
@@ -63,116 +64,58 @@ void mr_store_reader_free(struct mr_store_reader *reader)
 	if (reader == NULL)
 		return;
 	mr_store_release(reader);
-	free(reader->keys);
-	free(reader->wanted);
-	free(reader->merge);
-	free(reader->uniq);
-	free(reader->uniq_bytes);
-	free(reader->slot);
+	rocksdb_readoptions_destroy(reader->options);
+	rocksdb_readoptions_destroy(reader->seek_options);
+	mr_store_keys_free(&reader->keys);
 	free(reader->values);
 	free(reader->errors);
+	free(reader->found);
+	free(reader->copies);
 	free(reader);
 }
 
-// ---- sorting -----------------------------------------------------------------------------------
-
-static uint64_t first8_of(const uint8_t *key, uint32_t key_bytes)
+void mr_store_release(struct mr_store_reader *reader)
 {
-	uint8_t padded[8] = {0};
-
-	memcpy(padded, key, MR_MIN(key_bytes, 8u));
-	return mr_load_be64(padded);
-}
-
-static int compare(const struct wanted *a, const struct wanted *b)
-{
-	int c;
-
-	if (a->first8 != b->first8)
-		return a->first8 < b->first8 ? -1 : 1;
-	c = memcmp(a->key, b->key, MR_MIN(a->key_bytes, b->key_bytes));
-	return c != 0 ? c : (int)a->key_bytes - (int)b->key_bytes;
-}
-
-static void insertion_sort(struct wanted *w, unsigned n)
-{
-	for (unsigned i = 1; i < n; i++) {
-		struct wanted it = w[i];
-		unsigned at = i;
-
-		for (; at > 0 && compare(&it, &w[at - 1]) < 0; at--)
-			w[at] = w[at - 1];
-		w[at] = it;
+	for (unsigned i = 0; i < reader->n_pinned; i++) {
+		if (reader->values[i] != NULL)
+			rocksdb_pinnableslice_destroy(reader->values[i]);
 	}
+	reader->n_pinned = 0;
+	reader->copies_bytes = 0;
 }
 
-static void merge_runs(struct wanted *to, const struct wanted *from, unsigned mid, unsigned n)
+const char *mr_store_reader_error(const struct mr_store_reader *reader)
 {
-	unsigned a = 0, b = mid;
-
-	for (unsigned i = 0; i < n; i++) {
-		if (a < mid && (b >= n || compare(&from[a], &from[b]) <= 0))
-			to[i] = from[a++];
-		else
-			to[i] = from[b++];
-	}
+	return reader->error.text;
 }
 
-// Merge sort in the reader's own memory: qsort() would take some from the heap.
-static struct wanted *sort(struct mr_store_reader *r, unsigned n)
+// ---- snapshots ---------------------------------------------------------------------------------
+
+struct mr_store_snapshot *mr_store_snapshot_take(struct mr_store *store)
 {
-	enum { RUN = 16 };
-	struct wanted *from = r->wanted, *to = r->merge;
+	struct mr_store_snapshot *snapshot = malloc(sizeof(*snapshot));
 
-	for (unsigned i = 0; i < n; i += RUN)
-		insertion_sort(from + i, MR_MIN((unsigned)RUN, n - i));
-	for (unsigned run = RUN; run < n; run *= 2) {
-		struct wanted *swap = from;
-
-		for (unsigned i = 0; i < n; i += 2 * run)
-			merge_runs(to + i, from + i, MR_MIN(run, n - i), MR_MIN(2 * run, n - i));
-		from = to;
-		to = swap;
-	}
-	return from;
+	if (snapshot == NULL)
+		return NULL;
+	snapshot->store = store;
+	snapshot->rocks = rocksdb_create_snapshot(store->db);
+	return snapshot;
 }
 
-// ---- the read ----------------------------------------------------------------------------------
-
-static struct wanted *gather(struct mr_store_reader *r, const struct mr_store_get *gets, unsigned n)
+void mr_store_snapshot_release(struct mr_store_snapshot *snapshot)
 {
-	uint8_t *at = r->keys;
-
-	for (unsigned i = 0; i < n; i++) {
-		uint32_t bytes =
-			mr_store_put_key(at, gets[i].space, gets[i].key, gets[i].key_bytes);
-
-		r->wanted[i] = (struct wanted){
-			.first8 = first8_of(at, bytes),
-			.key = at,
-			.key_bytes = (uint16_t)bytes,
-			.index = i,
-		};
-		at += bytes;
-	}
-	return sort(r, n);
+	if (snapshot == NULL)
+		return;
+	rocksdb_release_snapshot(snapshot->store->db, snapshot->rocks);
+	free(snapshot);
 }
 
-// Equal keys become one. @return how many are left.
-static unsigned unite(struct mr_store_reader *r, const struct wanted *w, unsigned n)
+void mr_store_use_snapshot(rocksdb_readoptions_t *options, const struct mr_store_snapshot *snapshot)
 {
-	unsigned n_uniq = 0;
-
-	for (unsigned i = 0; i < n; i++) {
-		if (i == 0 || compare(&w[i - 1], &w[i]) != 0) {
-			r->uniq[n_uniq] = (const char *)w[i].key;
-			r->uniq_bytes[n_uniq] = w[i].key_bytes;
-			n_uniq++;
-		}
-		r->slot[w[i].index] = n_uniq - 1;
-	}
-	return n_uniq;
+	rocksdb_readoptions_set_snapshot(options, snapshot != NULL ? snapshot->rocks : NULL);
 }
+
+// ---- outcomes ----------------------------------------------------------------------------------
 
 static int note_error(struct mr_store_reader *r, const char *text)
 {
@@ -181,26 +124,21 @@ static int note_error(struct mr_store_reader *r, const char *text)
 		"store %s: read: %s", r->store->path, text);
 }
 
-static void deliver(struct mr_store_reader *r, unsigned slot, struct mr_store_get *get)
+static void deliver_result(struct mr_store_get *get, int result)
 {
-	struct mr_store_head head;
-	const char *value;
-	size_t value_bytes;
-
+	get->result = (int8_t)result;
 	get->deleted = false;
 	get->row = NULL;
 	get->row_bytes = 0;
-	if (r->errors[slot] != NULL) {
-		get->result = (int8_t)note_error(r, r->errors[slot]);
-		return;
-	}
-	if (r->values[slot] == NULL) {
-		get->result = -ENOENT;
-		return;
-	}
-	value = rocksdb_pinnableslice_value(r->values[slot], &value_bytes);
+}
+
+static void deliver_value(
+	struct mr_store_reader *r, const char *value, size_t value_bytes, struct mr_store_get *get)
+{
+	struct mr_store_head head;
+
 	if (!mr_store_parse_head(value, value_bytes, &head)) {
-		get->result = (int8_t)note_error(r, "Corruption: a value is not a row");
+		deliver_result(get, note_error(r, "Corruption: a value is not a row"));
 		return;
 	}
 	get->result = 0;
@@ -211,42 +149,165 @@ static void deliver(struct mr_store_reader *r, unsigned slot, struct mr_store_ge
 	get->row_bytes = (uint32_t)(value_bytes - sizeof(head));
 }
 
-int mr_store_read(struct mr_store_reader *reader, struct mr_store_get *gets, unsigned n)
+static void deliver(struct mr_store_reader *r, unsigned slot, struct mr_store_get *get)
+{
+	const char *value;
+	size_t value_bytes;
+
+	if (r->errors[slot] != NULL) {
+		deliver_result(get, note_error(r, r->errors[slot]));
+	} else if (r->values[slot] == NULL) {
+		deliver_result(get, -ENOENT);
+	} else {
+		value = rocksdb_pinnableslice_value(r->values[slot], &value_bytes);
+		deliver_value(r, value, value_bytes, get);
+	}
+}
+
+static bool fails_on_purpose(struct mr_store_reader *r, struct mr_store_get *gets, unsigned n)
+{
+	char *text = mr_store_fault(MR_STORE_FAULT_READ);
+
+	if (text == NULL)
+		return false;
+	for (unsigned i = 0; i < n; i++)
+		deliver_result(&gets[i], note_error(r, text));
+	rocksdb_free(text);
+	return true;
+}
+
+// @return 1: the keys are set, go on; 0: that was all; -EINVAL: more than the reader was made for
+static int begin_burst(struct mr_store_reader *r, struct mr_store_get *gets, unsigned n)
+{
+	mr_store_release(r);
+	r->error.text[0] = '\0';
+	if (n > r->keys.n_max)
+		return -EINVAL;
+	if (n == 0 || fails_on_purpose(r, gets, n))
+		return 0;
+	mr_store_keys_set(&r->keys, gets, n);
+	return 1;
+}
+
+static void end_burst(struct mr_store_reader *r, unsigned n)
+{
+	for (unsigned i = 0; i < r->keys.n; i++) {
+		if (r->errors[i] != NULL)
+			rocksdb_free(r->errors[i]);
+	}
+	mr_store_count(&r->store->reads, 1);
+	mr_store_count(&r->store->keys_read, n);
+}
+
+// ---- live rows ---------------------------------------------------------------------------------
+
+int mr_store_read_at(struct mr_store_reader *reader, const struct mr_store_snapshot *snapshot,
+	struct mr_store_get *gets, unsigned n)
 {
 	struct mr_store *store = reader->store;
-	unsigned n_uniq;
+	struct mr_store_keys *keys = &reader->keys;
+	int ret;
 
-	mr_store_release(reader);
-	reader->error.text[0] = '\0';
-	if (n > reader->burst_max)
-		return -EINVAL;
-	if (n == 0)
-		return 0;
-	n_uniq = unite(reader, gather(reader, gets, n), n);
-	rocksdb_batched_multi_get_cf(store->db, store->read_newest, store->cf[MR_STORE_CF_LIVE],
-		n_uniq, reader->uniq, reader->uniq_bytes, reader->values, reader->errors, true);
-	reader->n_pinned = n_uniq;
+	ret = begin_burst(reader, gets, n);
+	if (ret <= 0)
+		return ret;
+	mr_store_use_snapshot(reader->options, snapshot);
+	rocksdb_batched_multi_get_cf(store->db, reader->options, store->cf[MR_STORE_CF_LIVE],
+		keys->n, keys->key, keys->key_bytes, reader->values, reader->errors, true);
+	reader->n_pinned = keys->n;
 	for (unsigned i = 0; i < n; i++)
-		deliver(reader, reader->slot[i], &gets[i]);
-	for (unsigned i = 0; i < n_uniq; i++) {
-		if (reader->errors[i] != NULL)
-			rocksdb_free(reader->errors[i]);
-	}
-	mr_store_count(&store->reads, 1);
-	mr_store_count(&store->keys_read, n);
+		deliver(reader, keys->slot[i], &gets[i]);
+	end_burst(reader, n);
 	return 0;
 }
 
-void mr_store_release(struct mr_store_reader *reader)
+int mr_store_read(struct mr_store_reader *reader, struct mr_store_get *gets, unsigned n)
 {
-	for (unsigned i = 0; i < reader->n_pinned; i++) {
-		if (reader->values[i] != NULL)
-			rocksdb_pinnableslice_destroy(reader->values[i]);
-	}
-	reader->n_pinned = 0;
+	return mr_store_read_at(reader, NULL, gets, n);
 }
 
-const char *mr_store_reader_error(const struct mr_store_reader *reader)
+// ---- history -----------------------------------------------------------------------------------
+
+// Keeps a value for as long as the reader pins. @return 0 or -ENOMEM.
+static int keep_copy(struct mr_store_reader *r, unsigned slot, const char *value, size_t bytes)
 {
-	return reader->error.text;
+	if (r->copies_room - r->copies_bytes < bytes) {
+		size_t room = MR_MAX(2 * r->copies_room, r->copies_bytes + bytes);
+		uint8_t *copies = realloc(r->copies, room);
+
+		if (copies == NULL)
+			return -ENOMEM;
+		r->copies = copies;
+		r->copies_room = room;
+	}
+	memcpy(r->copies + r->copies_bytes, value, bytes);
+	r->found[slot] = (struct found){.at = r->copies_bytes, .bytes = bytes, .present = true};
+	r->copies_bytes += bytes;
+	return 0;
+}
+
+// Newest first: the first row at or after the key of (entity, as of) is the one, if it is the
+// entity's at all.
+static int seek_one(
+	struct mr_store_reader *r, rocksdb_iterator_t *it, unsigned slot, uint64_t as_of_us)
+{
+	const char *live = r->keys.key[slot], *key, *value;
+	uint8_t from[MR_STORE_HISTORY_KEY_MAX_BYTES];
+	size_t key_bytes, value_bytes;
+	uint32_t from_bytes =
+		mr_store_put_history_key(from, mr_load_be32(live), live + MR_STORE_PREFIX_BYTES,
+			(uint8_t)(r->keys.key_bytes[slot] - MR_STORE_PREFIX_BYTES), as_of_us);
+
+	r->errors[slot] = NULL;
+	r->found[slot].present = false;
+	rocksdb_iter_seek(it, (const char *)from, from_bytes);
+	if (!rocksdb_iter_valid(it)) {
+		rocksdb_iter_get_error(it, &r->errors[slot]);
+		return 0;
+	}
+	key = rocksdb_iter_key(it, &key_bytes);
+	if (key_bytes != from_bytes ||
+		memcmp(key, from, from_bytes - MR_STORE_HISTORY_TIME_BYTES) != 0)
+		return 0;
+	value = rocksdb_iter_value(it, &value_bytes);
+	return keep_copy(r, slot, value, value_bytes);
+}
+
+static void deliver_found(struct mr_store_reader *r, unsigned slot, struct mr_store_get *get)
+{
+	const struct found *f = &r->found[slot];
+
+	if (r->errors[slot] != NULL)
+		deliver_result(get, note_error(r, r->errors[slot]));
+	else if (!f->present)
+		deliver_result(get, -ENOENT);
+	else
+		deliver_value(r, (const char *)r->copies + f->at, f->bytes, get);
+}
+
+int mr_store_read_as_of(struct mr_store_reader *reader, const struct mr_store_snapshot *snapshot,
+	uint64_t as_of_us, struct mr_store_get *gets, unsigned n)
+{
+	struct mr_store *store = reader->store;
+	struct mr_store_keys *keys = &reader->keys;
+	rocksdb_iterator_t *it;
+	int ret;
+
+	ret = begin_burst(reader, gets, n);
+	if (ret <= 0)
+		return ret;
+	mr_store_use_snapshot(reader->seek_options, snapshot);
+	it = rocksdb_create_iterator_cf(
+		store->db, reader->seek_options, store->cf[MR_STORE_CF_HISTORICAL]);
+	ret = 0;
+	for (unsigned i = 0; i < keys->n; i++) {
+		// After a failure the others still need their error texts cleared.
+		if (seek_one(reader, it, i, as_of_us) < 0)
+			ret = -ENOMEM;
+	}
+	rocksdb_iter_destroy(it);
+	for (unsigned i = 0; i < n && ret == 0; i++)
+		deliver_found(reader, keys->slot[i], &gets[i]);
+	end_burst(reader, n);
+	return ret;
 }

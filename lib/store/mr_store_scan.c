@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "mr_store_fault.h"
 #include "mr_store_impl.h"
 #include "mr_units.h"
 
@@ -15,6 +16,12 @@ struct mr_store_scan {
 
 struct mr_store_scan *mr_store_scan_begin(struct mr_store *store, mr_space_t space)
 {
+	return mr_store_scan_begin_at(store, space, NULL);
+}
+
+struct mr_store_scan *mr_store_scan_begin_at(
+	struct mr_store *store, mr_space_t space, const struct mr_store_snapshot *snapshot)
+{
 	struct mr_store_scan *scan = calloc(1, sizeof(*scan));
 	uint8_t from[MR_STORE_PREFIX_BYTES];
 
@@ -22,6 +29,7 @@ struct mr_store_scan *mr_store_scan_begin(struct mr_store *store, mr_space_t spa
 		return NULL;
 	scan->store = store;
 	scan->options = rocksdb_readoptions_create();
+	mr_store_use_snapshot(scan->options, snapshot);
 	rocksdb_readoptions_set_total_order_seek(scan->options, 1);
 	// A scan passes once over everything: it must not push hot blocks out.
 	rocksdb_readoptions_set_fill_cache(scan->options, 0);
@@ -35,19 +43,17 @@ struct mr_store_scan *mr_store_scan_begin(struct mr_store *store, mr_space_t spa
 	return scan;
 }
 
-static int parse_item(struct mr_store_scan *scan, struct mr_store_item *ret_item)
+int mr_store_parse_item(const char *key, size_t key_bytes, const char *value, size_t value_bytes,
+	struct mr_store_item *ret_item)
 {
 	struct mr_store_head head;
-	size_t key_bytes, value_bytes;
-	const uint8_t *key = (const uint8_t *)rocksdb_iter_key(scan->it, &key_bytes);
-	const char *value = rocksdb_iter_value(scan->it, &value_bytes);
 
 	if (key_bytes < MR_STORE_PREFIX_BYTES || key_bytes > MR_STORE_KEY_MAX_BYTES ||
 		!mr_store_parse_head(value, value_bytes, &head))
 		return -EUCLEAN;
 	*ret_item = (struct mr_store_item){
 		.space = mr_load_be32(key),
-		.key = key + MR_STORE_PREFIX_BYTES,
+		.key = (const uint8_t *)key + MR_STORE_PREFIX_BYTES,
 		.key_bytes = (uint8_t)(key_bytes - MR_STORE_PREFIX_BYTES),
 		.deleted = (head.flags & MR_STORE_DELETED) != 0,
 		.event_time_us = head.event_time_us,
@@ -61,8 +67,12 @@ static int parse_item(struct mr_store_scan *scan, struct mr_store_item *ret_item
 int mr_store_scan_next(
 	struct mr_store_scan *scan, struct mr_store_item *ret_item, struct mr_err *err)
 {
-	char *text = NULL;
+	char *text = mr_store_fault(MR_STORE_FAULT_SCAN);
+	const char *key, *value;
+	size_t key_bytes, value_bytes;
 
+	if (text != NULL)
+		return mr_store_fail(scan->store, err, text, "scan") < 0 ? -EIO : 0;
 	if (scan->started && rocksdb_iter_valid(scan->it))
 		rocksdb_iter_next(scan->it);
 	scan->started = true;
@@ -70,7 +80,9 @@ int mr_store_scan_next(
 		rocksdb_iter_get_error(scan->it, &text);
 		return mr_store_fail(scan->store, err, text, "scan") < 0 ? -EIO : 0;
 	}
-	if (parse_item(scan, ret_item) < 0)
+	key = rocksdb_iter_key(scan->it, &key_bytes);
+	value = rocksdb_iter_value(scan->it, &value_bytes);
+	if (mr_store_parse_item(key, key_bytes, value, value_bytes, ret_item) < 0)
 		return mr_fail(err, EIO, "store %s: scan: a value is not a row; restore a backup",
 			scan->store->path);
 	return 1;

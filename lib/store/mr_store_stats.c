@@ -8,8 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-// A figure of one column family, 0 where this RocksDB does not know it.
-static uint64_t figure(struct mr_store *store, enum mr_store_cf cf, const char *name)
+uint64_t mr_store_figure(struct mr_store *store, enum mr_store_cf cf, const char *name)
 {
 	uint64_t value = 0;
 
@@ -23,17 +22,17 @@ static uint64_t sum(struct mr_store *store, const char *name)
 	uint64_t total = 0;
 
 	for (int cf = 0; cf < MR_STORE_CF_COUNT; cf++)
-		total += figure(store, (enum mr_store_cf)cf, name);
+		total += mr_store_figure(store, (enum mr_store_cf)cf, name);
 	return total;
 }
 
-static uint64_t files_at_level(struct mr_store *store, unsigned level)
+static uint64_t files_at_level(struct mr_store *store, enum mr_store_cf cf, unsigned level)
 {
 	char name[48], *text;
 	uint64_t n;
 
 	snprintf(name, sizeof(name), "rocksdb.num-files-at-level%u", level);
-	text = rocksdb_property_value_cf(store->db, store->cf[MR_STORE_CF_LIVE], name);
+	text = rocksdb_property_value_cf(store->db, store->cf[cf], name);
 	if (text == NULL)
 		return 0;
 	n = strtoull(text, NULL, 10);
@@ -69,7 +68,7 @@ uint64_t mr_store_sequence(struct mr_store *store)
 
 uint64_t mr_store_estimated_keys(struct mr_store *store)
 {
-	return figure(store, MR_STORE_CF_LIVE, "rocksdb.estimate-num-keys");
+	return mr_store_figure(store, MR_STORE_CF_LIVE, "rocksdb.estimate-num-keys");
 }
 
 static uint64_t load(_Atomic uint64_t *counter)
@@ -90,11 +89,13 @@ void mr_store_stats(struct mr_store *store, struct mr_store_stats *ret_stats)
 		.wal_bytes = wal_bytes(store),
 		.pending_compaction_bytes = sum(store, "rocksdb.estimate-pending-compaction-bytes"),
 		.running_compactions =
-			figure(store, MR_STORE_CF_LIVE, "rocksdb.num-running-compactions"),
-		.running_flushes = figure(store, MR_STORE_CF_LIVE, "rocksdb.num-running-flushes"),
-		.write_stopped = figure(store, MR_STORE_CF_LIVE, "rocksdb.is-write-stopped"),
-		.delayed_write_bytes_per_s =
-			figure(store, MR_STORE_CF_LIVE, "rocksdb.actual-delayed-write-rate"),
+			mr_store_figure(store, MR_STORE_CF_LIVE, "rocksdb.num-running-compactions"),
+		.running_flushes =
+			mr_store_figure(store, MR_STORE_CF_LIVE, "rocksdb.num-running-flushes"),
+		.write_stopped =
+			mr_store_figure(store, MR_STORE_CF_LIVE, "rocksdb.is-write-stopped"),
+		.delayed_write_bytes_per_s = mr_store_figure(
+			store, MR_STORE_CF_LIVE, "rocksdb.actual-delayed-write-rate"),
 		.reads = load(&store->reads),
 		.keys_read = load(&store->keys_read),
 		.commits = load(&store->commits),
@@ -103,43 +104,100 @@ void mr_store_stats(struct mr_store *store, struct mr_store_stats *ret_stats)
 		.errors = load(&store->errors),
 	};
 	for (unsigned i = 0; i < MR_ARRAY_SIZE(ret_stats->levels_files); i++)
-		ret_stats->levels_files[i] = files_at_level(store, i);
+		ret_stats->levels_files[i] = files_at_level(store, MR_STORE_CF_LIVE, i);
 }
 
-int mr_store_flush(struct mr_store *store, struct mr_err *err)
+// ---- figures that RocksDB only tells in a text -------------------------------------------------
+
+// The value of a column of the row "Sum" of the compaction table. Sizes take two words in a row
+// ("1.2 MB"), but one in the head.
+static double sum_column(const char *table, const char *name)
 {
-	rocksdb_flushoptions_t *options;
-	int ret;
+	const char *head = strstr(table, "\nLevel "), *row = strstr(table, "\n Sum ");
+	char word[32];
+	unsigned column = 0;
+	int used;
 
-	ret = mr_store_check_writable(store, err);
-	if (ret < 0)
-		return ret;
-	options = rocksdb_flushoptions_create();
-	for (int cf = 0; cf < MR_STORE_CF_COUNT && ret == 0; cf++) {
-		char *text = NULL;
-
-		rocksdb_flush_cf(store->db, options, store->cf[cf], &text);
-		ret = mr_store_fail(store, err, text, "flush");
-	}
-	rocksdb_flushoptions_destroy(options);
-	return ret;
-}
-
-int mr_store_compact(struct mr_store *store, struct mr_err *err)
-{
-	uint64_t errors_before;
-	int ret;
-
-	ret = mr_store_check_writable(store, err);
-	if (ret < 0)
-		return ret;
-	errors_before = figure(store, MR_STORE_CF_DEFAULT, "rocksdb.background-errors");
-	for (int cf = 0; cf < MR_STORE_CF_COUNT; cf++)
-		rocksdb_compact_range_cf(store->db, store->cf[cf], NULL, 0, NULL, 0);
-	// The C API has no status here.
-	if (figure(store, MR_STORE_CF_DEFAULT, "rocksdb.background-errors") == errors_before)
+	if (head == NULL || row == NULL)
 		return 0;
-	mr_store_count(&store->errors, 1);
-	return mr_fail(
-		err, EIO, "store %s: a compaction failed; its LOG file says why", store->path);
+	for (head++; sscanf(head, "%31s%n", word, &used) == 1 && strcmp(word, name) != 0;
+		head += used)
+		column += strcmp(word, "Size") == 0 ? 2 : 1;
+	for (row++; sscanf(row, "%31s%n", word, &used) == 1; row += used) {
+		if (column-- == 0)
+			return strtod(word, NULL);
+	}
+	return 0;
+}
+
+// The number in front of a label, as 7.x writes it: "3 level0_slowdown, ".
+static uint64_t before(const char *text, const char *label)
+{
+	const char *at = strstr(text, label);
+
+	if (at == NULL || at == text)
+		return 0;
+	for (at--; at > text && at[-1] >= '0' && at[-1] <= '9'; at--)
+		;
+	return strtoull(at, NULL, 10);
+}
+
+// The number behind a label, as 8.x and later write it: "total-stops: 3".
+static uint64_t behind(const char *text, const char *label)
+{
+	const char *at = strstr(text, label);
+
+	return at != NULL ? strtoull(at + strlen(label), NULL, 10) : 0;
+}
+
+static void text_figures(
+	struct mr_store *store, enum mr_store_cf cf, struct mr_store_family_stats *stats)
+{
+	char *text = rocksdb_property_value_cf(
+		store->db, store->cf[cf], "rocksdb.cfstats-no-file-histogram");
+
+	if (text == NULL)
+		return;
+	stats->write_amplification = sum_column(text, "W-Amp");
+	stats->stall_delays = before(text, " level0_slowdown,") +
+	                      before(text, " slowdown for pending_compaction_bytes,") +
+	                      before(text, " memtable_slowdown,") + behind(text, "total-delays: ");
+	stats->stall_stops = before(text, " level0_numfiles,") +
+	                     before(text, " stop for pending_compaction_bytes,") +
+	                     before(text, " memtable_compaction,") + behind(text, "total-stops: ");
+	rocksdb_free(text);
+}
+
+int mr_store_family_stats(
+	struct mr_store *store, unsigned family, struct mr_store_family_stats *ret_stats)
+{
+	static const enum mr_store_cf families[MR_STORE_FAMILIES] = {
+		MR_STORE_CF_LIVE, MR_STORE_CF_HISTORICAL, MR_STORE_CF_METADATA};
+	struct mr_store_family_stats stats;
+	enum mr_store_cf cf;
+
+	if (family >= MR_STORE_FAMILIES)
+		return -EINVAL;
+	cf = families[family];
+	stats = (struct mr_store_family_stats){
+		.name = mr_store_cf_names[cf],
+		.estimated_keys = mr_store_figure(store, cf, "rocksdb.estimate-num-keys"),
+		.sst_bytes = mr_store_figure(store, cf, "rocksdb.live-sst-files-size"),
+		.blob_bytes = mr_store_figure(store, cf, "rocksdb.live-blob-file-size"),
+		.blob_garbage_bytes =
+			mr_store_figure(store, cf, "rocksdb.live-blob-file-garbage-size"),
+		.memtable_bytes = mr_store_figure(store, cf, "rocksdb.cur-size-all-mem-tables"),
+		.memtables_unflushed =
+			mr_store_figure(store, cf, "rocksdb.num-immutable-mem-table"),
+		.table_readers_bytes =
+			mr_store_figure(store, cf, "rocksdb.estimate-table-readers-mem"),
+		.pending_compaction_bytes =
+			mr_store_figure(store, cf, "rocksdb.estimate-pending-compaction-bytes"),
+		.write_stopped = mr_store_figure(store, cf, "rocksdb.is-write-stopped"),
+	};
+	for (unsigned i = 0; i < MR_ARRAY_SIZE(stats.levels_files); i++)
+		stats.levels_files[i] = files_at_level(store, cf, i);
+	text_figures(store, cf, &stats);
+	*ret_stats = stats;
+	return 0;
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "mr_store_fault.h"
 #include "mr_store_impl.h"
 
 #include <errno.h>
@@ -15,27 +16,54 @@ uint32_t mr_store_put_limit(uint8_t *to, mr_space_t space)
 	return MR_STORE_LIMIT_MAX_BYTES;
 }
 
-static void batch_put(
-	struct mr_store *store, rocksdb_writebatch_t *batch, const struct mr_store_put *put)
+static void batch_put_row(struct mr_store *store, rocksdb_writebatch_t *batch, enum mr_store_cf cf,
+	const uint8_t *key, size_t key_bytes, const struct mr_store_put *put)
 {
 	struct mr_store_head head = mr_store_head_of(put);
-	uint8_t key[MR_STORE_KEY_MAX_BYTES];
 	const char *keys[] = {(const char *)key};
-	size_t keys_bytes[] = {mr_store_put_key(key, put->space, put->key, put->key_bytes)};
 	const char *values[] = {(const char *)&head, put->row};
 	size_t values_bytes[] = {sizeof(head), put->row_bytes};
 
-	rocksdb_writebatch_putv_cf(batch, store->cf[MR_STORE_CF_LIVE], 1, keys, keys_bytes,
+	rocksdb_writebatch_putv_cf(batch, store->cf[cf], 1, keys, &key_bytes,
 		put->deleted || put->row_bytes == 0 ? 1 : 2, values, values_bytes);
 }
 
-// Writes and frees the batch.
-static int write_batch(struct mr_store *store, rocksdb_writebatch_t *batch, bool sync,
+static void batch_put(
+	struct mr_store *store, rocksdb_writebatch_t *batch, const struct mr_store_put *put)
+{
+	uint8_t key[MR_STORE_HISTORY_KEY_MAX_BYTES];
+	uint32_t key_bytes = mr_store_put_key(key, put->space, put->key, put->key_bytes);
+
+	batch_put_row(store, batch, MR_STORE_CF_LIVE, key, key_bytes, put);
+	if (!put->keep_history)
+		return;
+	key_bytes = mr_store_put_history_key(
+		key, put->space, put->key, put->key_bytes, put->event_time_us);
+	batch_put_row(store, batch, MR_STORE_CF_HISTORICAL, key, key_bytes, put);
+}
+
+static void batch_meta(
+	struct mr_store *store, rocksdb_writebatch_t *batch, const struct mr_store_meta *meta)
+{
+	rocksdb_column_family_handle_t *cf = store->cf[MR_STORE_CF_METADATA];
+
+	if (meta->value != NULL)
+		rocksdb_writebatch_put_cf(
+			batch, cf, meta->key, strlen(meta->key), meta->value, meta->value_bytes);
+	else
+		rocksdb_writebatch_delete_cf(batch, cf, meta->key, strlen(meta->key));
+}
+
+int mr_store_write_batch(struct mr_store *store, rocksdb_writebatch_t *batch, bool sync,
 	const char *what, struct mr_err *err)
 {
-	char *text = NULL;
+	char *text = mr_store_fault(MR_STORE_FAULT_COMMIT);
 
-	rocksdb_write(store->db, sync ? store->write_synced : store->write_unsynced, batch, &text);
+	if (text == NULL)
+		rocksdb_write(store->db, sync ? store->write_synced : store->write_unsynced, batch,
+			&text);
+	if (sync && text == NULL)
+		text = mr_store_fault(MR_STORE_FAULT_SYNC);
 	rocksdb_writebatch_destroy(batch);
 	if (sync)
 		mr_store_count(&store->syncs, 1);
@@ -44,30 +72,33 @@ static int write_batch(struct mr_store *store, rocksdb_writebatch_t *batch, bool
 
 static int sync_wal(struct mr_store *store, struct mr_err *err)
 {
-	char *text = NULL;
+	char *text = mr_store_fault(MR_STORE_FAULT_SYNC);
 
-	rocksdb_flush_wal(store->db, 1, &text);
+	if (text == NULL)
+		rocksdb_flush_wal(store->db, 1, &text);
 	mr_store_count(&store->syncs, 1);
 	return mr_store_fail(store, err, text, "sync the WAL");
 }
 
-int mr_store_commit(struct mr_store *store, const struct mr_store_put *puts, unsigned n, bool sync,
-	struct mr_err *err)
+int mr_store_commit_with_meta(struct mr_store *store, const struct mr_store_put *puts, unsigned n,
+	const struct mr_store_meta *metas, unsigned n_metas, bool sync, struct mr_err *err)
 {
 	rocksdb_writebatch_t *batch;
-	char what[32];
+	char what[64];
 	int ret;
 
 	ret = mr_store_check_writable(store, err);
 	if (ret < 0)
 		return ret;
-	if (n == 0)
+	if (n == 0 && n_metas == 0)
 		return sync ? sync_wal(store, err) : 0;
 	batch = rocksdb_writebatch_create();
 	for (unsigned i = 0; i < n; i++)
 		batch_put(store, batch, &puts[i]);
-	snprintf(what, sizeof(what), "write %u rows", n);
-	ret = write_batch(store, batch, sync, what, err);
+	for (unsigned i = 0; i < n_metas; i++)
+		batch_meta(store, batch, &metas[i]);
+	snprintf(what, sizeof(what), "write %u rows, %u metadata entries", n, n_metas);
+	ret = mr_store_write_batch(store, batch, sync, what, err);
 	if (ret < 0)
 		return ret;
 	mr_store_count(&store->commits, 1);
@@ -75,22 +106,18 @@ int mr_store_commit(struct mr_store *store, const struct mr_store_put *puts, uns
 	return 0;
 }
 
+int mr_store_commit(struct mr_store *store, const struct mr_store_put *puts, unsigned n, bool sync,
+	struct mr_err *err)
+{
+	return mr_store_commit_with_meta(store, puts, n, NULL, 0, sync, err);
+}
+
 int mr_store_meta_put(struct mr_store *store, const char *key, const void *value,
 	size_t value_bytes, struct mr_err *err)
 {
-	rocksdb_column_family_handle_t *cf = store->cf[MR_STORE_CF_METADATA];
-	rocksdb_writebatch_t *batch;
-	int ret;
+	struct mr_store_meta meta = {.key = key, .value = value, .value_bytes = value_bytes};
 
-	ret = mr_store_check_writable(store, err);
-	if (ret < 0)
-		return ret;
-	batch = rocksdb_writebatch_create();
-	if (value != NULL)
-		rocksdb_writebatch_put_cf(batch, cf, key, strlen(key), value, value_bytes);
-	else
-		rocksdb_writebatch_delete_cf(batch, cf, key, strlen(key));
-	return write_batch(store, batch, true, "write metadata", err);
+	return mr_store_commit_with_meta(store, NULL, 0, &meta, 1, true, err);
 }
 
 void *mr_store_meta_get(struct mr_store *store, const char *key, size_t *ret_bytes)
@@ -140,5 +167,5 @@ int mr_store_drop_space(struct mr_store *store, mr_space_t space, struct mr_err 
 			(const char *)from, from_bytes, (const char *)limit, limit_bytes);
 	snprintf(what, sizeof(what), "drop set %u version %u", mr_space_set(space),
 		mr_space_version(space));
-	return write_batch(store, batch, true, what, err);
+	return mr_store_write_batch(store, batch, true, what, err);
 }

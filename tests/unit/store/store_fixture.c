@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <glob.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,11 +48,17 @@ struct mr_store_params store_params(const char *path)
 	};
 }
 
-struct mr_store *store_open(const char *path)
+struct mr_store *store_try_open(const char *path, struct mr_err *err)
 {
 	struct mr_store_params params = store_params(path);
+
+	return mr_store_open(&params, err);
+}
+
+struct mr_store *store_open(const char *path)
+{
 	struct mr_err err = {""};
-	struct mr_store *store = mr_store_open(&params, &err);
+	struct mr_store *store = store_try_open(path, &err);
 
 	if (store == NULL)
 		fail_msg("open: %s", err.text);
@@ -64,6 +71,29 @@ void store_close(struct mr_store *store)
 
 	if (mr_store_close(store, &err) != 0)
 		fail_msg("close: %s", err.text);
+}
+
+void file_find(const char *pattern, char path[FILE_PATH_MAX_BYTES])
+{
+	char glob_pattern[FILE_PATH_MAX_BYTES];
+	glob_t found;
+
+	snprintf(glob_pattern, sizeof(glob_pattern), "%s/%s", dir, pattern);
+	assert_int_equal(glob(glob_pattern, 0, NULL, &found), 0);
+	snprintf(path, FILE_PATH_MAX_BYTES, "%s", found.gl_pathv[found.gl_pathc - 1]);
+	globfree(&found);
+}
+
+void file_damage(const char *path, off_t at, const char *bytes, bool cut)
+{
+	size_t n = strlen(bytes);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, bytes, n, at), n);
+	if (cut)
+		assert_int_equal(ftruncate(fd, at + (off_t)n), 0);
+	close(fd);
 }
 
 void row_fill(uint8_t *row, uint32_t row_bytes, uint64_t seed)

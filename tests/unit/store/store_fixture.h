@@ -11,6 +11,7 @@
 #include "mr_store.h"
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 // cmocka.h wants these before it.
 // clang-format off
@@ -53,6 +54,17 @@ int dir_teardown(void **state);
 struct mr_store *store_open(const char *path);
 struct mr_store_params store_params(const char *path);
 void store_close(struct mr_store *store);
+
+/** As store_open(), but may fail. */
+struct mr_store *store_try_open(const char *path, struct mr_err *err);
+
+#define FILE_PATH_MAX_BYTES 512
+
+/** Path of the last file of @ref dir whose name matches a shell pattern; there must be one. */
+void file_find(const char *pattern, char path[FILE_PATH_MAX_BYTES]);
+
+/** Writes over a part of a file, and cuts it off after that if @p cut. */
+void file_damage(const char *path, off_t at, const char *bytes, bool cut);
 
 /** Fills @p row with the bytes that follow from the seed. */
 void row_fill(uint8_t *row, uint32_t row_bytes, uint64_t seed);

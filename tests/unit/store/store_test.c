@@ -379,30 +379,6 @@ static void test_threads(void **state)
 
 // ---- damage ------------------------------------------------------------------------------------
 
-static void overwrite(const char *path, off_t at, const char *bytes, size_t n, bool cut)
-{
-	int fd = open(path, O_RDWR | O_CLOEXEC);
-
-	assert_true(fd >= 0);
-	assert_int_equal(pwrite(fd, bytes, n, at), n);
-	if (cut)
-		assert_int_equal(ftruncate(fd, at + (off_t)n), 0);
-	close(fd);
-}
-
-static void path_of_kind(char *path, size_t path_bytes, const char *pattern)
-{
-	char command[PATH_MAX + 64];
-	FILE *f;
-
-	snprintf(command, sizeof(command), "ls -d %s/%s | tail -1", dir, pattern);
-	f = popen(command, "r");
-	assert_non_null(f);
-	assert_non_null(fgets(path, (int)path_bytes, f));
-	path[strcspn(path, "\n")] = '\0';
-	pclose(f);
-}
-
 static void test_damage_at_open(void **state)
 {
 	static const struct {
@@ -421,15 +397,15 @@ static void test_damage_at_open(void **state)
 		struct mr_store_params params = store_params(dir);
 		struct mr_err err = {""};
 		struct mr_store *store = store_open(dir);
-		char path[PATH_MAX];
+		char path[FILE_PATH_MAX_BYTES];
 
 		put_u64(store, 1, i, 1, 100, true);
 		store_close(store);
-		path_of_kind(path, sizeof(path), cases[i].pattern);
+		file_find(cases[i].pattern, path);
 		if (cases[i].bytes == NULL)
 			assert_int_equal(unlink(path), 0);
 		else
-			overwrite(path, 0, cases[i].bytes, strlen(cases[i].bytes), cases[i].cut);
+			file_damage(path, 0, cases[i].bytes, cases[i].cut);
 		assert_null(mr_store_open(&params, &err));
 		if (errno != EUCLEAN)
 			fail_msg("case %zu: errno %d: %s", i, errno, err.text);
@@ -447,15 +423,15 @@ static void test_damaged_block(void **state)
 	struct mr_store_scan *scan;
 	struct mr_store_item item;
 	struct mr_err err = {""};
-	char path[PATH_MAX];
+	char path[FILE_PATH_MAX_BYTES];
 	int ret;
 
 	(void)state;
 	for (uint64_t i = 0; i < 100; i++)
 		put_u64(store, 1, i, 1, 100, false);
 	store_close(store);
-	path_of_kind(path, sizeof(path), "*.sst");
-	overwrite(path, 100, "XXXXXXXX", 8, false);
+	file_find("*.sst", path);
+	file_damage(path, 100, "XXXXXXXX", false);
 
 	store = store_open(dir);
 	reader = mr_store_reader_create(store, 1);
