@@ -151,42 +151,33 @@ void mr_client_close(struct mr_client *client)
 
 // ---- opening -----------------------------------------------------------------------------------
 
-/** Links of @p server that have answered HELLO, less those still waiting, decide. */
-static bool server_is_open(const struct mr_client *client, unsigned server, bool *ret_pending)
+/** What the HELLOs to a server have come to. */
+enum hello { HELLO_PENDING, HELLO_ANSWERED, HELLO_SILENT };
+
+/** One socket that was answered will do: the others get their cookies when they need them. */
+static enum hello hello_of(const struct mr_client *client, unsigned server)
 {
 	unsigned n_sockets = client->options.n_sockets;
-	bool done = true;
+	bool answered = false;
 
-	*ret_pending = false;
 	for (unsigned i = server * n_sockets; i < (server + 1) * n_sockets; i++) {
-		*ret_pending |= client->links[i].hello_pending;
-		done &= client->links[i].hello_done;
+		if (client->links[i].hello_pending)
+			return HELLO_PENDING;
+		answered |= client->links[i].hello_done;
 	}
-	return done;
+	return answered ? HELLO_ANSWERED : HELLO_SILENT;
 }
 
-/** Waits until the preferred server is ready, or it is clear that it is not. */
+/** Waits until the first server that answers, in the order given, is known. */
 static int wait_for_server(struct mr_client *client, struct mr_err *err)
 {
-	bool pending = true, first_pending = true;
-
-	while (first_pending) {
-		if (server_is_open(client, 0, &first_pending))
+	for (unsigned i = 0; i < client->n_servers; i++) {
+		while (hello_of(client, i) == HELLO_PENDING)
+			mr_client_step(client, UINT64_MAX);
+		if (hello_of(client, i) == HELLO_ANSWERED) {
+			client->server = i;
 			return 0;
-		mr_client_step(client, UINT64_MAX);
-	}
-	while (pending) {
-		pending = false;
-		for (unsigned i = 0; i < client->n_servers; i++) {
-			bool server_pending;
-
-			if (server_is_open(client, i, &server_pending)) {
-				client->server = i;
-				return 0;
-			}
-			pending |= server_pending;
 		}
-		mr_client_step(client, UINT64_MAX);
 	}
 	if (client->bad_version)
 		return mr_fail(err, EPROTO,

@@ -69,29 +69,29 @@ struct mr_client_result;
 
 /** How a client behaves. Zero in a field means the default; zero it all, then set what you want. */
 struct mr_client_options {
-	uint32_t timeout_us;	    //!< an attempt waits this long for its answer; 100,000
-	uint32_t attempts;	    //!< sent at most this often; 3
-	uint32_t max_in_flight;	    //!< datagrams under way; 256; at most 65,536
-	uint32_t n_sockets;	    //!< per server: flows to spread over RX queues; 4
-	uint32_t deadline_us;	    //!< tells the server when an answer is worthless; none
+	uint32_t timeout_us;        //!< an attempt waits this long for its answer; 100,000
+	uint32_t attempts;          //!< sent at most this often; 3
+	uint32_t max_in_flight;     //!< datagrams under way; 256; at most 65,536
+	uint32_t n_sockets;         //!< per server: flows to spread over RX queues; 4
+	uint32_t deadline_us;       //!< tells the server when an answer is worthless; none
 	uint32_t max_payload_bytes; //!< of a request; what server and path allow
-	uint32_t socket_bytes;	    //!< kernel buffer asked for per socket and direction; 4 MiB
+	uint32_t socket_bytes;      //!< kernel buffer asked for per socket and direction; 4 MiB
 };
 
 /** Outcome of one key in one set of the view, or of one row of a write. */
 enum mr_client_status {
 	MR_CLIENT_OK = 0,
 	MR_CLIENT_NOT_FOUND = 1,  //!< the entity has no row in this set
-	MR_CLIENT_EXPIRED = 2,	  //!< it has one, which has outlived its TTL
-	MR_CLIENT_BUSY = 3,	  //!< the server shed it: try again
-	MR_CLIENT_DEGRADED = 4,	  //!< the server's store is not answering: try later
-	MR_CLIENT_ERROR = 5,	  //!< the server failed to read or write it
+	MR_CLIENT_EXPIRED = 2,    //!< it has one, which has outlived its TTL
+	MR_CLIENT_BUSY = 3,       //!< the server shed it: try again
+	MR_CLIENT_DEGRADED = 4,   //!< the server's store is not answering: try later
+	MR_CLIENT_ERROR = 5,      //!< the server failed to read or write it
 	MR_CLIENT_SUPERSEDED = 6, //!< write: an equal or newer event is there already
-	MR_CLIENT_BAD_KEY = 7,	  //!< not a key of this set
-	MR_CLIENT_BAD_ROW = 8,	  //!< write: the row does not fit the schema
-	MR_CLIENT_LOST = 9,	  //!< no answer, whatever was tried: nothing is known
-	MR_CLIENT_REFUSED = 10,	  //!< the request was refused: see mr_client_result_refusal()
-	MR_CLIENT_STALE = 11,	  //!< the schema changed on the way: resolve again, build rows anew
+	MR_CLIENT_BAD_KEY = 7,    //!< not a key of this set
+	MR_CLIENT_BAD_ROW = 8,    //!< write: the row does not fit the schema
+	MR_CLIENT_LOST = 9,       //!< no answer, whatever was tried: nothing is known
+	MR_CLIENT_REFUSED = 10,   //!< the request was refused: see mr_client_result_refusal()
+	MR_CLIENT_STALE = 11,     //!< the schema changed on the way: resolve again, build rows anew
 	MR_CLIENT_TOO_LONG = 12,  //!< write: does not fit one datagram to this server
 	MR_CLIENT_STATUS_COUNT,
 };
@@ -109,8 +109,8 @@ struct mr_client_key {
 struct mr_client_row {
 	struct mr_client_key key;
 	uint64_t event_time_us; //!< microseconds since the epoch: the newest wins
-	const void *row;	//!< built by mr_row_builder; NULL in a delete
-	uint32_t row_bytes;	//!< 0 in a delete
+	const void *row;        //!< built by mr_row_builder; NULL in a delete
+	uint32_t row_bytes;     //!< 0 in a delete
 };
 
 /** A column of a view: which set, which column within it. */
@@ -121,14 +121,14 @@ struct mr_client_column {
 
 /** What happened so far. Counts only grow. */
 struct mr_client_stats {
-	uint64_t sent;	     //!< datagrams, retries included
+	uint64_t sent;       //!< datagrams, retries included
 	uint64_t received;   //!< datagrams, whatever they were
 	uint64_t retries;    //!< datagrams sent again because no answer came
 	uint64_t timeouts;   //!< attempts without an answer
-	uint64_t late;	     //!< datagrams that answer nothing that is open
+	uint64_t late;       //!< datagrams that answer nothing that is open
 	uint64_t duplicates; //!< entries that had been received already
 	uint64_t malformed;  //!< datagrams or rows that are not what the protocol allows
-	uint64_t lost;	     //!< keys given up without an answer
+	uint64_t lost;       //!< keys given up without an answer
 	uint64_t refused;    //!< requests refused by a server
 	uint64_t failovers;  //!< moves to another server
 	uint64_t refreshes;  //!< views described again because their layout had changed

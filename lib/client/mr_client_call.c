@@ -210,7 +210,7 @@ static uint32_t expected_bytes(const struct mr_view *view)
 
 	for (unsigned i = 0; i < view->n_parts; i++)
 		bytes += sizeof(struct mr_wire_entry) +
-			 MR_ALIGN_UP((uint32_t)view->parts[i].shape.fixed_bytes, 8u);
+		         MR_ALIGN_UP((uint32_t)view->parts[i].shape.fixed_bytes, 8u);
 	return bytes;
 }
 
@@ -263,7 +263,7 @@ static struct cut cut_write(struct mr_client *client, const struct mr_client_res
 		};
 
 		rc = asked->row_bytes > MR_WIRE_ROW_MAX_BYTES ? -EINVAL
-							      : mr_wire_write_add(&writer, &row);
+		                                              : mr_wire_write_add(&writer, &row);
 		if (rc == 0)
 			cut.n_keys++;
 	}

@@ -72,13 +72,13 @@ struct mr_client_def {
 };
 
 struct mr_client_view {
-	TAILQ_ENTRY(mr_client_view) next;	// of client->views
+	TAILQ_ENTRY(mr_client_view) next;       // of client->views
 	TAILQ_ENTRY(mr_client_view) next_asked; // of client->describes
 	char *name;
-	struct mr_client_def *def;			//!< the newest; NULL: never described
+	struct mr_client_def *def;                      //!< the newest; NULL: never described
 	struct mr_client_def *defs[MR_CLIENT_DEFS_MAX]; //!< all of them
 	unsigned n_defs;
-	bool is_stale;	    //!< the server said so, or answered in another layout
+	bool is_stale;      //!< the server said so, or answered in another layout
 	bool is_describing; //!< a DESCRIBE is under way, or waits for a slot
 	int describe_error; //!< of the last one: 0 or -errno
 	struct mr_err err;
@@ -95,7 +95,7 @@ struct mr_client_part {
 	struct mr_client_link *link;
 	struct mr_client_result *call; //!< GET, PUT, DELETE, PING
 	struct mr_client_view *view;   //!< DESCRIBE
-	uint64_t request_id;	       //!< 0: the slot is free
+	uint64_t request_id;           //!< 0: the slot is free
 	uint64_t sent_ns, deadline_ns;
 	size_t first_key;
 	size_t entries_left;
@@ -123,7 +123,7 @@ enum mr_client_entry_state {
 struct mr_client_entry {
 	uint64_t event_time_us;
 	union {
-		const uint8_t *row;		 // DONE
+		const uint8_t *row;              // DONE
 		struct mr_client_pieces *pieces; // PIECES
 	};
 	uint32_t row_bytes;
@@ -150,8 +150,8 @@ struct mr_client_result {
 	size_t cursor; //!< first key not yet in a part
 	struct mr_client_entry *entries;
 	struct mr_client_slab *slabs; //!< memory of whole rows
-	uint64_t rtt_ns;	      //!< PING
-	uint32_t layout;	      //!< PUT
+	uint64_t rtt_ns;              //!< PING
+	uint32_t layout;              //!< PUT
 	uint32_t parts_open;
 	uint16_t set_id; //!< PUT, DELETE
 	uint16_t n_sets;
@@ -182,7 +182,7 @@ struct mr_client {
 	size_t n_open, n_done;
 	struct mr_client_views views;
 	struct mr_client_views describes; //!< wait for a slot
-	unsigned n_describing;		  //!< have one
+	unsigned n_describing;            //!< have one
 	struct mr_client_server servers[MR_CLIENT_SERVERS_MAX];
 	struct mr_client_link links[MR_CLIENT_SERVERS_MAX * MR_CLIENT_SOCKETS_MAX];
 	uint8_t *scratch;   //!< one request

@@ -42,7 +42,7 @@ static struct mr_catalog *build(
 		}
 		free(mem);
 		if (errno != ENOMEM) {
-			mr_err_prefix(err, "the server's description");
+			mr_err_prefix(err, "the server's description: ");
 			errno = EPROTO;
 			return NULL;
 		}

@@ -157,12 +157,15 @@ static const struct mr_catalog *catalog_of(const struct fake *fake)
 	return fake->catalogs[fake->faults.new_layout];
 }
 
-static const struct fake_written *find_written(const struct fake *fake, uint64_t key)
+/** Slot of a key: its own, or the free one where it belongs. */
+static struct fake_written *slot_of(struct fake *fake, uint64_t key)
 {
-	for (unsigned i = 0; i < fake->n_written; i++)
-		if (fake->written[i].key == key)
-			return &fake->written[i];
-	return NULL;
+	uint64_t at = key * UINT64_C(0x9e3779b97f4a7c15) >> 32;
+
+	while (fake->written[at % FAKE_WRITTEN_SLOTS].is_used &&
+		fake->written[at % FAKE_WRITTEN_SLOTS].key != key)
+		at++;
+	return &fake->written[at % FAKE_WRITTEN_SLOTS];
 }
 
 static void answer_key(struct fake *fake, struct out *out, const struct mr_view *view,
@@ -175,10 +178,14 @@ static void answer_key(struct fake *fake, struct out *out, const struct mr_view 
 
 	for (unsigned set = 0; set < view->n_parts; set++) {
 		const struct mr_schema *schema = view->parts[set].schema;
-		const struct fake_written *w = schema->id == 7 ? find_written(fake, key) : NULL;
-		enum mr_status status = w != NULL ? MR_STATUS_OK : endings[key % 10];
+		const struct fake_written *w = slot_of(fake, key);
+		enum mr_status status;
 		uint32_t row_bytes;
 		int bytes = 0;
+
+		if (schema->id != 7 || !w->is_used)
+			w = NULL;
+		status = w != NULL ? MR_STATUS_OK : endings[key % 10];
 
 		if (status == MR_STATUS_OK) {
 			row_bytes = w != NULL
@@ -230,26 +237,25 @@ static enum mr_status write_one(struct fake *fake, const struct mr_schema *schem
 	const struct mr_wire_request *req, const struct mr_wire_row *row)
 {
 	uint64_t key = key_number(row->key, row->key_bytes);
-	struct fake_written *w = NULL;
+	struct fake_written *w = slot_of(fake, key);
 
 	if (!mr_key_check(schema, row->key, row->key_bytes))
 		return MR_STATUS_BAD_KEY;
 	if (req->op == MR_WIRE_OP_PUT &&
 		mr_row_check(&schema->shape, row->row, row->row_bytes) != 0)
 		return MR_STATUS_BAD_ROW;
-	for (unsigned i = 0; i < fake->n_written; i++)
-		if (fake->written[i].key == key)
-			w = &fake->written[i];
-	if (w != NULL && w->event_time_us >= row->event_time_us)
+	if (w->is_used && w->event_time_us >= row->event_time_us)
 		return MR_STATUS_SUPERSEDED;
-	if (w == NULL && fake->n_written == MR_ARRAY_SIZE(fake->written))
+	// Only so many are kept: what tests read back is written first.
+	if ((!w->is_used && fake->n_written >= FAKE_WRITTEN_SLOTS / 2) ||
+		row->row_bytes > sizeof(w->row))
 		return MR_STATUS_OK;
-	if (w == NULL)
-		w = &fake->written[fake->n_written++];
+	fake->n_written += !w->is_used;
+	w->is_used = true;
 	w->key = key;
 	w->event_time_us = row->event_time_us;
-	w->row_bytes = MR_MIN(row->row_bytes, (uint16_t)sizeof(w->row));
-	memcpy(w->row, row->row, w->row_bytes);
+	w->row_bytes = row->row_bytes;
+	memcpy(w->row, row->row, row->row_bytes);
 	return MR_STATUS_OK;
 }
 

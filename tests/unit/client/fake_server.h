@@ -39,11 +39,14 @@ struct fake_faults {
 	unsigned version;       //!< protocol version spoken, when not ours
 };
 
+#define FAKE_WRITTEN_SLOTS 16384u
+
 struct fake_written {
+	bool is_used;
 	uint64_t key;
 	uint64_t event_time_us;
 	uint32_t row_bytes;
-	uint8_t row[512];
+	uint8_t row[256];
 };
 
 struct fake {
@@ -61,7 +64,7 @@ struct fake {
 	uint64_t seen_ids[4096];               //!< for drop_attempts: id, arrivals
 	unsigned seen_counts[4096];
 	unsigned n_seen;
-	struct fake_written written[4096];
+	struct fake_written written[FAKE_WRITTEN_SLOTS]; //!< rows of `user`, by key
 	unsigned n_written;
 };
 

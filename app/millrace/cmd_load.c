@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "command.h"
+#include "mr_units.h"
+#include "progress.h"
+#include "rejects.h"
+#include "rows.h"
+#include "sender.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const struct option_def options[] = {
+	{"format", "csv|jsonl", "default: by the file's ending (.csv; .jsonl, .ndjson, .json)"},
+	{"key-columns", "NAME[,NAME]",
+		"columns with the parts of the key; default: those named as the parts are, else "
+		"the "
+		"first ones"},
+	{"time", "TIME",
+		"event time of every row: microseconds since 1970, or 2026-01-02T03:04:05Z; "
+		"default: "
+		"when the file was last changed"},
+	{"time-column", "NAME", "column with each row's event time"},
+	{"ignore-unknown", NULL, "leaves out columns that the set does not have"},
+	{"rejects", "FILE", "sets bad rows aside in FILE, with the reason, and goes on"},
+	{"check", NULL, "checks the whole file against the schema and sends nothing"},
+	{"give-up", "DURATION", "ends when no row was acknowledged for so long; default 30s"},
+	{NULL, NULL, NULL},
+};
+
+struct load {
+	const struct invocation *inv;
+	const char *path;
+	FILE *file;
+	enum reader_format format;
+	uint64_t total_bytes;
+	uint64_t give_up_us;
+	struct reader *reader;
+	struct mr_client *client;
+	const struct mr_schema *schema;
+	struct binding binding;
+	struct made_row *row;
+	struct sender *sender; //!< NULL with --check
+	struct rejects rejects;
+	struct progress progress;
+	uint64_t n_good;
+	struct mr_err err; //!< what ended it
+};
+
+static int fail(const struct load *load, int code, const char *what)
+{
+	return complain(load->inv, code, "%s", what[0] != '\0' ? what : "out of memory");
+}
+
+// ---- opening -----------------------------------------------------------------------------------
+
+static int pick_format(struct load *load)
+{
+	const char *format = option(load->inv, "format");
+	const char *dot = strrchr(load->path, '.');
+
+	if (format == NULL)
+		format = dot != NULL ? dot + 1 : "";
+	if (strcasecmp(format, "csv") == 0)
+		load->format = READER_CSV;
+	else if (strcasecmp(format, "jsonl") == 0 || strcasecmp(format, "ndjson") == 0 ||
+		 strcasecmp(format, "json") == 0)
+		load->format = READER_JSONL;
+	else
+		return usage_error(load->inv,
+			"'%s': is it CSV or JSON lines? Say --format csv or --format jsonl",
+			load->path);
+	return 0;
+}
+
+static int open_file(struct load *load)
+{
+	uint64_t changed_us = now_us();
+	struct stat stat;
+	int rc;
+
+	load->file = strcmp(load->path, "-") == 0 ? stdin : fopen(load->path, "r");
+	if (load->file == NULL || fstat(fileno(load->file), &stat) != 0)
+		return complain(load->inv, EXIT_BAD_INPUT, "%s: %s", load->path, strerror(errno));
+	if (S_ISREG(stat.st_mode)) {
+		load->total_bytes = (uint64_t)stat.st_size;
+		changed_us = (uint64_t)stat.st_mtim.tv_sec * MR_US_PER_S +
+		             (uint64_t)stat.st_mtim.tv_nsec / MR_NS_PER_US;
+	}
+	load->reader = reader_open(load->file, load->path, load->format, &load->err);
+	if (load->reader == NULL)
+		return fail(load, EXIT_BAD_INPUT, load->err.text);
+	rc = option_time(load->inv, changed_us, &load->binding.time_us);
+	return rc;
+}
+
+static int bind(struct load *load)
+{
+	uint64_t time_us = load->binding.time_us;
+	const char *const *header;
+	unsigned n_header = reader_header(load->reader, &header);
+	int rc = binding_init(&load->binding, load->schema, option(load->inv, "key-columns"),
+		option(load->inv, "time-column"), option(load->inv, "ignore-unknown") != NULL,
+		header, n_header, &load->err);
+
+	load->binding.time_us = time_us;
+	if (rc != 0) {
+		mr_err_prefix(&load->err, "%s:1: ", load->path);
+		return fail(load, EXIT_BAD_INPUT, load->err.text);
+	}
+	load->row = malloc(sizeof(*load->row));
+	if (option(load->inv, "check") == NULL)
+		load->sender = sender_new(load->client, load->schema, load->give_up_us);
+	if (load->row == NULL || (load->sender == NULL && option(load->inv, "check") == NULL))
+		return fail(load, EXIT_LOCAL, "");
+	return 0;
+}
+
+// ---- running -----------------------------------------------------------------------------------
+
+static int add_row(struct load *load, const struct record *record)
+{
+	struct mr_client_row row;
+	int rc = binding_make(&load->binding, record, load->row, &load->err);
+
+	if (rc == 0 && load->sender != NULL &&
+		!sender_fits(load->sender, load->row->key_bytes, load->row->row_bytes))
+		rc = mr_fail(&load->err, EINVAL,
+			"the row has %u bytes: it does not fit one datagram of %u",
+			load->row->row_bytes, mr_client_max_payload_bytes(load->client));
+	if (rc == -ENOMEM)
+		return rc;
+	if (rc < 0) {
+		mr_err_prefix(&load->err, "%s:%u: ", load->path, record->line);
+		return -EINVAL;
+	}
+	load->n_good++;
+	if (load->sender == NULL)
+		return 0;
+	row = (struct mr_client_row){
+		.key = {load->row->key, load->row->key_bytes},
+		.event_time_us = load->row->event_time_us,
+		.row = load->row->row,
+		.row_bytes = load->row->row_bytes,
+	};
+	return sender_add(load->sender, &row, &load->err);
+}
+
+/** Reads, checks and sends. @return 0 at the end of the file, or -errno with load->err. */
+static int pass_rows(struct load *load)
+{
+	struct record record;
+	struct mr_err reason;
+	int rc;
+
+	while ((rc = reader_next(load->reader, &record, &load->err)) != 0) {
+		if (rc > 0)
+			rc = add_row(load, &record);
+		if (rc == -EINVAL && load->rejects.path != NULL) {
+			reason = load->err;
+			rc = rejects_add(
+				&load->rejects, load->reader, &record, reason.text, &load->err);
+			rc = rc != 0 ? -EIO : 0;
+		}
+		if (rc != 0)
+			return rc;
+		progress_show(&load->progress, reader_bytes(load->reader), load->n_good);
+	}
+	return 0;
+}
+
+static void summarize(const struct load *load, double seconds)
+{
+	struct sender_counts counts = {0};
+	uint64_t acked;
+
+	if (load->sender == NULL) {
+		fprintf(stderr,
+			"checked %" PRIu64 " rows: %" PRIu64 " good, %" PRIu64 " rejected\n",
+			load->n_good + load->rejects.n, load->n_good, load->rejects.n);
+		return;
+	}
+	sender_counts(load->sender, &counts);
+	acked = counts.stored + counts.superseded;
+	fprintf(stderr,
+		"loaded %" PRIu64 " rows in %.1f s (%.0f rows/s): %" PRIu64 " stored, %" PRIu64
+		" superseded by equal or newer events",
+		acked, seconds, (double)acked / (seconds > 0 ? seconds : 1), counts.stored,
+		counts.superseded);
+	if (load->rejects.path != NULL)
+		fprintf(stderr, ", %" PRIu64 " rejected", load->rejects.n);
+	if (counts.resent > 0)
+		fprintf(stderr, "; %" PRIu64 " were sent again", counts.resent);
+	if (counts.not_durable > 0)
+		fprintf(stderr, "; %" PRIu64 " not yet on stable storage when acknowledged",
+			counts.not_durable);
+	fputc('\n', stderr);
+}
+
+static int code_of(int rc)
+{
+	switch (rc) {
+	case 0:
+		return EXIT_OK;
+	case -ETIMEDOUT:
+		return EXIT_NO_ANSWER;
+	case -EREMOTEIO:
+		return EXIT_REFUSED;
+	case -EINVAL:
+	case -E2BIG:
+		return EXIT_BAD_INPUT;
+	default:
+		return EXIT_LOCAL;
+	}
+}
+
+static int run_load(struct load *load)
+{
+	struct mr_err drain_err = {""}, close_err = {""};
+	int rc, drain_rc = 0, close_rc, code;
+	double seconds;
+
+	progress_start(&load->progress, load->total_bytes);
+	rc = pass_rows(load);
+	// Rows in front of a bad one are loaded, whatever comes behind.
+	if (load->sender != NULL && (rc == 0 || rc == -EINVAL || rc == -E2BIG || rc == -EIO))
+		drain_rc = sender_finish(load->sender, &drain_err);
+	seconds = progress_end(&load->progress);
+	close_rc = rejects_close(&load->rejects, &close_err);
+	summarize(load, seconds);
+	code = code_of(rc);
+	if (rc != 0)
+		fail(load, code, load->err.text);
+	if (drain_rc != 0)
+		code = fail(load, code_of(drain_rc), drain_err.text);
+	if (close_rc != 0)
+		code = fail(load, EXIT_LOCAL, close_err.text);
+	if (code != EXIT_OK)
+		fprintf(stderr,
+			"Nothing behind that was loaded. It is safe to run it again: with the same "
+			"event times, rows that are there already stay as they are.\n");
+	if (code == EXIT_OK && load->rejects.n > 0)
+		code = complain(load->inv, EXIT_NOT_ALL, "%" PRIu64 " bad rows are in %s",
+			load->rejects.n, load->rejects.path);
+	return code;
+}
+
+static void close_load(struct load *load)
+{
+	sender_free(load->sender);
+	binding_free(&load->binding);
+	free(load->row);
+	reader_close(load->reader);
+	if (load->file != NULL && load->file != stdin)
+		fclose(load->file);
+	mr_client_close(load->client);
+}
+
+static int run(const struct invocation *inv)
+{
+	struct load load = {.inv = inv};
+	int rc;
+
+	if (inv->n_args != 2)
+		return usage_error(inv, "one set and one file are expected");
+	load.path = inv->args[1];
+	load.rejects.path = option(inv, "rejects");
+	rc = pick_format(&load);
+	load.rejects.format = load.format;
+	if (rc == 0)
+		rc = option_duration_us(inv, "give-up", 30 * MR_US_PER_S, &load.give_up_us);
+	if (rc == 0)
+		rc = open_file(&load);
+	if (rc == 0)
+		rc = connect_server(inv, &load.client);
+	if (rc == 0)
+		rc = resolve_set(inv, load.client, inv->args[0], &load.schema);
+	if (rc == 0)
+		rc = bind(&load);
+	if (rc == 0)
+		rc = run_load(&load);
+	close_load(&load);
+	return rc;
+}
+
+const struct command cmd_load = {
+	.name = "load",
+	.args = "SET FILE",
+	.summary = "loads a CSV or JSON lines file into a set",
+	.text = "Checks each row of FILE (- is stdin) against the schema before it is sent, and "
+		"sends\n"
+		"it again until it is acknowledged. CSV has a header and is read as RFC 4180 says; "
+		"an\n"
+		"empty cell is null, an empty one in quotes is the empty string. A line of JSON is "
+		"one\n"
+		"object. Columns of the set that FILE does not have are null.\n\n"
+		"The first bad row ends it: the rows before are loaded, none behind is. The "
+		"message\n"
+		"names file, line, column and value. It can be run again any number of times, "
+		"because\n"
+		"a row is not written twice with the same event time. Of rows with the same key "
+		"and\n"
+		"the same event time one is kept: use --time-column to say which is newer.",
+	.example = "  millrace load user users.csv --key-columns user_id\n"
+		   "  millrace load user users.jsonl --time-column updated --rejects bad.jsonl",
+	.options = options,
+	.talks_to_server = true,
+	.run = run,
+};
