@@ -336,7 +336,7 @@ static const struct row_case row_cases[] = {
 	{"pair", "n,b,a\n1,-3,007\n", "a,b", NULL, READER_CSV, "007,-3@5 n=1\n", false},
 	{"s",
 		"{\"key\":1,\"n\":2,\"name\":\"x\",\"v\":[1,2,3],\"ok\":false}\n{\"n\":3,\"key\":2}"
-                "\n",
+		"\n",
 		NULL, NULL, READER_JSONL, "1@5 n=2 name=x ok=false v=[1;2;3]\n2@5 n=3\n", false},
 	{"s", "{\"key\":1,\"name\":12}\n", NULL, NULL, READER_JSONL,
 		"!column name: string expected, got 12 without quotes", false},
