@@ -47,8 +47,8 @@ struct mr_io_params {
 	struct mr_port *ports;
 	unsigned n_ports;
 	struct rte_mempool **pools; //!< by mr_lcore.node_index: replies use their RX lcore's
-	const _Atomic bool *stop; //!< set after the RX lcores have returned
-	struct mr_idler idler;    //!< how to rest
+	const _Atomic bool *stop;   //!< set after the RX lcores have returned
+	struct mr_idler idler;      //!< how to rest
 };
 
 struct mr_io;

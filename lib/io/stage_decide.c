@@ -66,6 +66,8 @@ static unsigned pick_winners(struct mr_io *io)
 			record->wins = true;
 		} else if (record_beats(&io->records[io->order[winner]], record)) {
 			record->status = MR_STATUS_SUPERSEDED;
+		} else {
+			record->copy_of = io->order[winner];
 		}
 	}
 	return n;

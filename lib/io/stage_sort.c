@@ -48,9 +48,10 @@ static enum mr_wire_result check_write(const struct mr_io_request *write)
 static void add_record(
 	struct mr_io *io, const struct mr_io_request *write, const struct mr_wire_row *row)
 {
-	struct mr_io_record *record = &io->records[io->n_records++];
+	struct mr_io_record *record = &io->records[io->n_records];
 	const struct mr_schema *schema = write->schema;
 
+	record->copy_of = (uint16_t)io->n_records++;
 	record->row = *row;
 	record->schema = schema;
 	record->space = mr_space(schema->id, schema->version);

@@ -131,6 +131,13 @@ static void commit(struct mr_io *io, bool sync)
 			io->records[i].status = (uint8_t)failed;
 }
 
+// A copy of a write is acknowledged as the write itself is, once that is known.
+static void settle_copies(struct mr_io *io)
+{
+	for (unsigned i = 0; i < io->n_records; i++)
+		io->records[i].status = io->records[io->records[i].copy_of].status;
+}
+
 static bool wants_sync(const struct mr_io *io)
 {
 	for (unsigned i = 0; i < io->n_records; i++)
@@ -168,6 +175,7 @@ void mr_io_write(struct mr_io *io)
 	commit(io, sync);
 	// The cache has the rows: from here on a read that follows the acknowledgement sees them.
 	unlock_keys(io);
+	settle_copies(io);
 	for (unsigned w = 0; w < io->n_writes; w++)
 		acknowledge(io, &io->writes[w], sync);
 }

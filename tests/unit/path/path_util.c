@@ -102,9 +102,9 @@ unsigned path_key(const struct path *p, unsigned set, unsigned i, uint8_t *key)
 		// Lengths from 7 bytes to nearly all that there may be.
 		bytes = snprintf(text, sizeof(text), "k%06u%.*s", i, (int)(i * 13 % 200),
 			".........................................................................."
-		        "......"
+			"......"
 			".........................................................................."
-		        "......"
+			"......"
 			"........................................");
 		parts[0] = (struct mr_key_value){.data = text, .bytes = (uint32_t)bytes};
 		n = set == PATH_PAIR ? 2 : 1;
