@@ -63,6 +63,10 @@ const struct mr_description *mr_published_find(
 {
 	unsigned low = 0, high = published->n_descriptions;
 
+	// Names come from the network, with any bytes; strncmp() would stop at a zero and say
+	// equal.
+	if (memchr(name, '\0', name_bytes) != NULL)
+		return NULL;
 	while (low < high) {
 		unsigned mid = (low + high) / 2;
 		const struct mr_description *d = &published->descriptions[mid];
