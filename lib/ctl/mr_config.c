@@ -52,7 +52,7 @@ static bool is_name(const char *name)
 	if (len == 0 || len >= sizeof(((struct mr_config_port *)0)->name))
 		return false;
 	for (size_t i = 0; i < len; i++)
-		if (!isalnum((unsigned char)name[i]) && name[i] != '_' && name[i] != '-')
+		if (!isalnum((unsigned char)name[i]) && name[i] != '_')
 			return false;
 	return true;
 }
@@ -62,7 +62,7 @@ static int begin_port(
 {
 	if (!is_name(name))
 		return mr_ini_fail(item, err, EINVAL,
-			"want [port NAME], NAME of 1 to 31 letters, digits, '_' and '-'");
+			"want [port NAME], NAME of 1 to 31 letters, digits and '_'");
 	if (r->config.n_ports == MR_PORTS_MAX)
 		return mr_ini_fail(item, err, EINVAL, "more than %u ports", MR_PORTS_MAX);
 	r->port = &r->config.ports[r->config.n_ports++];

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "mr_log.h"
+#include "mr_thread.h"
 #include "mr_units.h"
 
 #define CHECK_DEFAULT_MS 5000u
@@ -177,11 +178,10 @@ int mr_filter_start(struct mr_filter *f, struct mr_err *err)
 	int ret;
 
 	f->wanted = !f->loaded;
-	ret = pthread_create(&f->thread, NULL, run, f);
-	if (ret != 0)
-		return mr_fail(err, ret, "no thread for the filter: %s", strerror(ret));
+	ret = mr_thread_start(&f->thread, "mr-filter", run, f);
+	if (ret < 0)
+		return mr_fail(err, -ret, "no thread for the filter: %s", strerror(-ret));
 	f->has_thread = true;
-	pthread_setname_np(f->thread, "mr-filter");
 	return 0;
 }
 

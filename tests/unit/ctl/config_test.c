@@ -76,7 +76,7 @@ static void test_values(void **state)
 			"[memory]\nhuge = no\neal_args = --log-level=6 --iova-mode=va\n"
 			"[store]\npath = /s t\ncompression = lz4\nblock_size = 4K\n"
 			"[cache]\ncrp = 0.25\nk = 3\n[log]\nlevel = debug\n"
-			"[port x-1]\ndevice = net_tap0,iface=mr0 # comment\n"
+			"[port x_1]\ndevice = net_tap0,iface=mr0 # comment\n"
 			"address = 10.0.0.1/24, fd00::1 ,10.0.0.2\nudp_port = 9\nmtu = 9000\n"
 			"[port y]\ndevice = 0000:3b:00.0\nqueues = 3\n",
 			&err),
@@ -94,7 +94,7 @@ static void test_values(void **state)
 	assert_int_equal(cache.k, 3);
 	assert_true(cache.crp_ratio == 0.25 && cache.history_ratio < 0);
 	mr_config_port_params(&c.ports[0], 2, "/d", &port);
-	assert_string_equal(port.name, "x-1");
+	assert_string_equal(port.name, "x_1");
 	assert_string_equal(port.device, "net_tap0,iface=mr0");
 	assert_int_equal(port.n_queues, 2);
 	assert_int_equal(port.mtu_bytes, 9000);
@@ -162,11 +162,10 @@ static void test_errors(void **state)
 		{"[admin]\nsocket =#x\n", "f.ini:2: [admin] socket = #x: must not start with '#'"},
 		{"[admin]\nsocket = a\x01z\n",
 			"f.ini:2: [admin] socket = a\x01z: control character 0x01"},
-		{"[port]\n",
-			"f.ini:1: [port]: want [port NAME], NAME of 1 to 31 letters, digits, '_' "
-			"and '-'"},
+		{"[port]\n", "f.ini:1: [port]: want [port NAME], NAME of 1 to 31 letters, digits "
+			     "and '_'"},
 		{"[port a b]\n", "f.ini:1: [port a b]: want [port NAME], NAME of 1 to 31 letters, "
-				 "digits, '_' and '-'"},
+				 "digits and '_'"},
 		{"[port b]\n", "f.ini: [port b] device is required, for example device = "
 			       "net_tap0,iface=mr0"},
 		{"[port b]\n[port  b]\n", "f.ini:2: [port  b]: there is a port of that name"},

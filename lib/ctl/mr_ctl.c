@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "mr_ctl.h"
+#include "mr_ctl_priv.h"
+#include "mr_log.h"
+#include "mr_telemetry.h"
+#include "mr_units.h"
+
+#include <rte_cycles.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+// Buckets looked at in a round of housekeeping: all of a large cache within minutes.
+#define AGE_BUCKETS 16384u
+
+struct mr_ctl *mr_ctl_create(const struct mr_ctl_params *params, struct mr_err *err)
+{
+	struct mr_ctl *ctl = calloc(1, sizeof(*ctl));
+	int ret;
+
+	if (ctl == NULL) {
+		mr_fail(err, ENOMEM, "no memory for control");
+		return NULL;
+	}
+	ctl->p = *params;
+	ctl->start_us = mr_clock_us(params->tiers->clock, rte_rdtsc());
+	pthread_mutex_init(&ctl->config, NULL);
+	ret = mr_telemetry_start(ctl, err);
+	if (ret < 0) {
+		mr_ctl_free(ctl);
+		errno = -ret;
+		return NULL;
+	}
+	return ctl;
+}
+
+void mr_ctl_free(struct mr_ctl *ctl)
+{
+	if (ctl == NULL)
+		return;
+	mr_telemetry_stop();
+	pthread_mutex_destroy(&ctl->config);
+	free(ctl);
+}
+
+static void log_overruns(struct mr_ctl *ctl, uint64_t limit_us)
+{
+	struct mr_overrun overruns[MR_LCORES_MAX];
+	unsigned n = mr_watchdog_check(&ctl->watchdog, ctl->p.rx, ctl->p.plan->n_rx,
+		ctl->p.tiers->clock, rte_rdtsc(), limit_us, overruns);
+
+	for (unsigned i = 0; i < n; i++)
+		mr_log_limited(MR_LOG_WARNING, "watchdog",
+			"RX lcore %u has been in one turn for %" PRIu64 " us, now in stage %s (%s)",
+			overruns[i].rx, overruns[i].us, mr_stage_name(overruns[i].stage),
+			mr_stage_help(overruns[i].stage));
+}
+
+void mr_ctl_housekeeping(struct mr_ctl *ctl)
+{
+	struct mr_tiers *tiers = ctl->p.tiers;
+	uint64_t limit_us;
+
+	mr_clock_calibrate(tiers->clock);
+	for (unsigned i = 0; i < tiers->n_nodes; i++)
+		mr_cache_age(tiers->nodes[i].cache, mr_node_ticks(&tiers->nodes[i]), AGE_BUCKETS);
+	pthread_mutex_lock(&ctl->config);
+	limit_us = ctl->p.config->lcores.watchdog_us;
+	pthread_mutex_unlock(&ctl->config);
+	log_overruns(ctl, limit_us);
+}
+
+int mr_ctl_reload(struct mr_ctl *ctl, FILE *out, struct mr_err *err)
+{
+	struct mr_config *config = ctl->p.config, *new = malloc(sizeof(*new));
+	int ret;
+
+	if (new == NULL)
+		return mr_fail(err, ENOMEM, "no memory for a configuration");
+	ret = mr_config_load(new, ctl->p.config_file, err);
+	if (ret == 0) {
+		pthread_mutex_lock(&ctl->config);
+		if (mr_config_print_changes(config, new, out) == 0)
+			fprintf(out, "nothing changed\n");
+		mr_config_take_reloadable(config, new);
+		mr_log_set_level((enum mr_log_level)config->log_level);
+		mr_filter_set_rebuild_above(ctl->p.filter, config->filter.rebuild_above);
+		pthread_mutex_unlock(&ctl->config);
+	}
+	free(new);
+	return ret;
+}
+
+// ---- sums
+// ----------------------------------------------------------------------------------------
+
+void mr_rx_totals_add(struct mr_rx_totals *totals, const struct mr_rx_counters *counters)
+{
+	uint64_t received = totals->received;
+
+	for (unsigned i = 0; i < MR_REASON_COUNT; i++)
+		totals->reasons[i] += mr_counted(&counters->reasons[i]);
+#define X(name, unit, help) totals->name += mr_counted(&counters->name);
+	MR_RX_COUNTERS(X)
+#undef X
+	// Read last, so that a packet counted as ended was counted as received too.
+	totals->received = received + mr_counted(&counters->received);
+}
+
+void mr_io_totals_add(struct mr_io_totals *totals, const struct mr_io_counters *counters)
+{
+#define X(name, unit, help) totals->name += mr_counted(&counters->name);
+	MR_IO_COUNTERS(X)
+#undef X
+}
+
+void mr_rx_totals_all(const struct mr_ctl *ctl, struct mr_rx_totals *ret)
+{
+	*ret = (struct mr_rx_totals){0};
+	for (unsigned i = 0; i < ctl->p.plan->n_rx; i++)
+		if (ctl->p.rx[i] != NULL)
+			mr_rx_totals_add(ret, ctl->p.rx[i]);
+}
+
+void mr_io_totals_all(const struct mr_ctl *ctl, struct mr_io_totals *ret)
+{
+	*ret = (struct mr_io_totals){0};
+	for (unsigned i = 0; i < ctl->p.plan->n_io; i++)
+		if (ctl->p.io[i] != NULL)
+			mr_io_totals_add(ret, ctl->p.io[i]);
+}
+
+void mr_balance_make(const struct mr_rx_totals *totals, struct mr_balance *ret)
+{
+	uint64_t ended;
+
+	*ret = (struct mr_balance){.received = totals->received, .answered = totals->answered};
+	for (unsigned i = 0; i < MR_REASON_COUNT; i++)
+		ret->reasons += totals->reasons[i];
+	ended = ret->answered + ret->reasons;
+	ret->missing = ret->received > ended ? ret->received - ended : 0;
+	ret->surplus = ended > ret->received ? ended - ret->received : 0;
+}
+
+uint64_t mr_ppm(uint64_t part, uint64_t whole)
+{
+	return whole == 0 ? 0 : (uint64_t)((double)part / (double)whole * 1e6);
+}

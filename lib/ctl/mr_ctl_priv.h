@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+/**
+ * @file
+ * The inside of struct mr_ctl, for lib/ctl only.
+ */
+
+#include <pthread.h>
+
+#include "mr_ctl.h"
+#include "mr_watchdog.h"
+
+struct mr_ctl {
+	struct mr_ctl_params p;
+	uint64_t start_us;      // since the epoch
+	pthread_mutex_t config; // p.config's reloadable keys
+	struct mr_watchdog watchdog;
+};
+
+/** Counters of all RX or I/O lcores added up; plain numbers. */
+struct mr_rx_totals {
+#define X(name, unit, help) uint64_t name;
+	MR_RX_COUNTERS(X)
+#undef X
+	uint64_t reasons[MR_REASON_COUNT];
+};
+
+struct mr_io_totals {
+#define X(name, unit, help) uint64_t name;
+	MR_IO_COUNTERS(X)
+#undef X
+};
+
+/** Adds one lcore's counters; what ends a packet before what starts one, so that sums err one way.
+ */
+void mr_rx_totals_add(struct mr_rx_totals *totals, const struct mr_rx_counters *counters);
+void mr_io_totals_add(struct mr_io_totals *totals, const struct mr_io_counters *counters);
+
+void mr_rx_totals_all(const struct mr_ctl *ctl, struct mr_rx_totals *ret_totals);
+void mr_io_totals_all(const struct mr_ctl *ctl, struct mr_io_totals *ret_totals);
+
+/** How received packets ended. At rest, missing and surplus are 0. */
+struct mr_balance {
+	uint64_t received, answered, reasons;
+	uint64_t missing; // received, and neither answered nor counted under a reason (yet)
+	uint64_t surplus; // the other way round
+};
+void mr_balance_make(const struct mr_rx_totals *totals, struct mr_balance *ret_balance);
+
+/** part / whole in parts per million; 0 of nothing. */
+uint64_t mr_ppm(uint64_t part, uint64_t whole);

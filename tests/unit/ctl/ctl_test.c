@@ -1,0 +1,538 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The whole of lib/ctl on an appliance without lcores: telemetry over its real socket, admin verbs,
+// reload, housekeeping, watchdog.
+#include "ctl_eal.h"
+#include "mr_ctl.h"
+#include "mr_telemetry.h"
+#include "mr_watchdog.h"
+
+#include <jansson.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#define N_RX 2u
+#define N_IO 2u
+#define SETS                                                                                \
+	"[set user]\nid = 7\nkey = u64\nttl = 7d\ncolumn age = i32\ncolumn city = string\n" \
+	"[view ages]\nid = 3\ncolumns = user.age\n"
+
+// What makes up an appliance, with two RX and two I/O lcores that do not run.
+struct whole {
+	struct rig rig;
+	struct mr_config config;
+	char config_file[128];
+	struct mr_plan plan;
+	void *cache_mem[RIG_NODES];
+	struct mr_port ports[MR_PORTS_MAX];
+	struct mr_rx_counters *rx[N_RX];
+	struct mr_io_counters *io[N_IO];
+	struct mr_handoff handoff;
+	struct mr_registry *registry;
+	struct mr_filter *filter;
+	_Atomic bool stop;
+	struct mr_ctl *ctl;
+};
+
+static struct whole w;
+
+static void write_config(const char *more)
+{
+	FILE *out = fopen(w.config_file, "w");
+
+	fprintf(out, "[store]\npath = %s\n[port front]\ndevice = net_null0\n%s", w.rig.dir, more);
+	fclose(out);
+}
+
+static void make_plan(void)
+{
+	w.plan = (struct mr_plan){
+		.n_lcores = 1 + N_RX + N_IO, .n_rx = N_RX, .n_io = N_IO, .n_nodes = RIG_NODES};
+	for (unsigned i = 0; i < w.plan.n_lcores; i++)
+		w.plan.lcores[i] = (struct mr_lcore){
+			.role = i == 0      ? MR_ROLE_CONTROL
+		                : i <= N_RX ? MR_ROLE_RX
+		                            : MR_ROLE_IO,
+			.index = (uint16_t)(i == 0 ? 0 : (i - 1) % N_RX),
+			.lcore_id = (uint16_t)i,
+			.cpu = (uint16_t)i,
+		};
+}
+
+static void make_caches(void)
+{
+	struct mr_cache_params params = {
+		.budget_bytes = 1 << 20, .crp_ratio = -1, .history_ratio = -1};
+	size_t bytes;
+
+	assert_int_equal(mr_cache_params_check(&params), 0);
+	bytes = mr_cache_memsize(&params);
+	for (unsigned i = 0; i < RIG_NODES; i++) {
+		w.cache_mem[i] = mr_mem_alloc("cache", bytes, MR_CACHE_ALIGN, 0);
+		w.rig.nodes[i].cache = mr_cache_init(w.cache_mem[i], bytes, &params);
+		assert_non_null(w.rig.nodes[i].cache);
+	}
+}
+
+static void make_ctl(void)
+{
+	struct mr_ctl_params params = {
+		.version = "0.1 \"test\"",
+		.config_file = w.config_file,
+		.config = &w.config,
+		.plan = &w.plan,
+		.tiers = &w.rig.tiers,
+		.store = w.rig.store,
+		.handoff = &w.handoff,
+		.ports = w.ports,
+		.n_ports = 1,
+		.rx = w.rx,
+		.io = w.io,
+		.registry = w.registry,
+		.filter = w.filter,
+		.stop = &w.stop,
+	};
+	struct mr_err err = {""};
+
+	w.ctl = mr_ctl_create(&params, &err);
+	if (w.ctl == NULL)
+		fail_msg("%s", err.text);
+}
+
+static int set_up(void **state)
+{
+	struct mr_filter_params filter;
+	struct mr_err err = {""};
+
+	(void)state;
+	memset(&w, 0, sizeof(w));
+	rig_make(&w.rig);
+	snprintf(w.config_file, sizeof(w.config_file), "%s/millrace.ini", w.rig.dir);
+	write_config("");
+	assert_int_equal(mr_config_load(&w.config, w.config_file, &err), 0);
+	make_plan();
+	make_caches();
+	for (unsigned i = 0; i < N_RX; i++)
+		w.rx[i] = mr_mem_alloc("rx", sizeof(*w.rx[i]), MR_CACHE_LINE_BYTES, 0);
+	for (unsigned i = 0; i < N_IO; i++)
+		w.io[i] = mr_mem_alloc("io", sizeof(*w.io[i]), MR_CACHE_LINE_BYTES, 0);
+	assert_int_equal(mr_handoff_init(&w.handoff, &w.plan, 64), 0);
+	w.registry = mr_registry_create(&w.rig.tiers, w.rig.store, 0, &err);
+	assert_non_null(w.registry);
+	assert_int_equal(mr_registry_apply(w.registry, "f", SETS, strlen(SETS), NULL, &err), 0);
+	filter = (struct mr_filter_params){.tiers = &w.rig.tiers,
+		.store = w.rig.store,
+		.path = w.rig.dir,
+		.keys = 1000,
+		.fpr = 0.001,
+		.rebuild_above = 0.01};
+	w.filter = mr_filter_create(&filter, &err);
+	assert_non_null(w.filter);
+	snprintf(w.ports[0].name, sizeof(w.ports[0].name), "front");
+	w.ports[0].port_id = 77; // no such port: its figures are zero
+	make_ctl();
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	mr_ctl_free(w.ctl);
+	mr_ctl_free(NULL);
+	mr_filter_free(w.filter);
+	mr_registry_free(w.registry);
+	mr_handoff_done(&w.handoff);
+	for (unsigned i = 0; i < N_RX; i++)
+		mr_mem_free(w.rx[i]);
+	for (unsigned i = 0; i < N_IO; i++)
+		mr_mem_free(w.io[i]);
+	for (unsigned i = 0; i < RIG_NODES; i++)
+		mr_mem_free(w.cache_mem[i]);
+	rig_done(&w.rig);
+	return 0;
+}
+
+// ---- telemetry
+// -----------------------------------------------------------------------------------
+
+/** What the socket answers to @p request: the value under the command's name. */
+static json_t *ask(const char *request)
+{
+	static char reply[32768];
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+	char command[64];
+	json_error_t error;
+	json_t *whole, *value;
+	ssize_t n;
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%.80s/dpdk_telemetry.v2",
+		rte_eal_get_runtime_dir());
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_true(recv(fd, reply, sizeof(reply), 0) > 0);
+	assert_true(send(fd, request, strlen(request), 0) > 0);
+	n = recv(fd, reply, sizeof(reply) - 1, 0);
+	close(fd);
+	assert_true(n > 0);
+	reply[n] = '\0';
+	whole = json_loads(reply, 0, &error);
+	if (whole == NULL)
+		fail_msg("%s: %s at %d of %zd: %s", request, error.text, error.position, n, reply);
+	snprintf(command, sizeof(command), "%.*s", (int)strcspn(request, ","), request);
+	value = json_incref(json_object_get(whole, command));
+	json_decref(whole);
+	assert_non_null(value);
+	return value;
+}
+
+/** The number at "a.b" of a reply. */
+static uint64_t number(json_t *reply, const char *block, const char *field)
+{
+	json_t *at = block != NULL ? json_object_get(reply, block) : reply;
+
+	at = json_object_get(at, field);
+	if (!json_is_integer(at))
+		fail_msg("no number %s/%s", block != NULL ? block : "", field);
+	return (uint64_t)json_integer_value(at);
+}
+
+static void test_counters(void **state)
+{
+	json_t *reply;
+
+	(void)state;
+	mr_count(&w.rx[0]->received, 10);
+	mr_count(&w.rx[1]->received, 5);
+	mr_count(&w.rx[1]->answered, 12);
+	mr_count(&w.rx[0]->reasons[MR_REASON_udp_port], 1);
+	mr_count(&w.rx[0]->reasons[MR_REASON_stopping], 1);
+	mr_count(&w.io[1]->requests, 4);
+	reply = ask("/millrace/lcores");
+	assert_int_equal(number(reply, "rx", "received"), 15);
+	assert_int_equal(number(reply, "io", "requests"), 4);
+	assert_int_equal(json_array_size(json_object_get(reply, "lcores")), 5);
+	assert_string_equal(json_string_value(json_array_get(json_object_get(reply, "lcores"), 4)),
+		"io1 cpu 4 node 0");
+	json_decref(reply);
+	reply = ask("/millrace/lcores,rx1");
+	assert_int_equal(number(reply, "rx", "received"), 5);
+	assert_null(json_object_get(reply, "io"));
+	json_decref(reply);
+	reply = ask("/millrace/lcores,io0");
+	assert_int_equal(number(reply, "io", "requests"), 0);
+	json_decref(reply);
+
+	reply = ask("/millrace/drops");
+	assert_int_equal(number(reply, "sum", "received"), 15);
+	assert_int_equal(number(reply, "sum", "answered"), 12);
+	assert_int_equal(number(reply, "sum", "reasons"), 2);
+	assert_int_equal(number(reply, "sum", "missing"), 1);
+	assert_int_equal(number(reply, "sum", "surplus"), 0);
+	assert_int_equal(number(reply, "reasons", "udp_port"), 1);
+	assert_int_equal(number(reply, "reasons", "stopping"), 1);
+	assert_int_equal(json_object_size(json_object_get(reply, "reasons")), MR_REASON_COUNT);
+	json_decref(reply);
+	reply = ask("/millrace/drops,rx1");
+	assert_int_equal(number(reply, "sum", "surplus"), 7);
+	json_decref(reply);
+}
+
+static void test_latency(void **state)
+{
+	uint64_t us = w.rig.clock.hz / 1000000;
+	json_t *reply;
+
+	(void)state;
+	mr_hist_record(&w.rx[0]->inline_cycles, 10 * us, 90);
+	mr_hist_record(&w.rx[1]->handoff_cycles, 500 * us, 10);
+	mr_hist_record(&w.rx[1]->stage_cycles[MR_STAGE_probe], 2 * us, 7);
+	mr_hist_record(&w.io[0]->read_cycles, 100 * us, 3);
+	reply = ask("/millrace/latency");
+	assert_int_equal(number(reply, "total", "count"), 100);
+	assert_in_range(number(reply, "total", "mean_ns"), 58000, 60000);
+	assert_in_range(number(reply, "total", "p50_ns"), 9900, 10100);
+	assert_in_range(number(reply, "total", "p99_ns"), 495000, 505000);
+	assert_in_range(number(reply, "total", "max_ns"), 499000, 501000);
+	assert_int_equal(number(reply, "inline", "count"), 90);
+	assert_int_equal(number(reply, "handoff", "count"), 10);
+	assert_int_equal(number(reply, "stage_probe", "count"), 7);
+	assert_int_equal(number(reply, "stage_parse", "count"), 0);
+	assert_int_equal(number(reply, "io_read", "count"), 3);
+	json_decref(reply);
+	reply = ask("/millrace/latency,rx0");
+	assert_int_equal(number(reply, "total", "count"), 90);
+	assert_null(json_object_get(reply, "io_read"));
+	json_decref(reply);
+	reply = ask("/millrace/latency,io0");
+	assert_int_equal(number(reply, "io_read", "count"), 3);
+	assert_null(json_object_get(reply, "total"));
+	json_decref(reply);
+}
+
+static void test_subjects(void **state)
+{
+	json_t *reply;
+
+	(void)state;
+	reply = ask("/millrace/info");
+	assert_int_equal(number(reply, NULL, "rx_lcores"), 2);
+	assert_int_equal(number(reply, NULL, "sets"), 1);
+	assert_string_equal(json_string_value(json_object_get(reply, "version")), "0.1 'test'");
+	json_decref(reply);
+	reply = ask("/millrace/cache");
+	assert_true(number(reply, "node0", "budget_bytes") >= 1 << 20);
+	assert_int_equal(number(reply, "node1", "rows"), 0);
+	json_decref(reply);
+	reply = ask("/millrace/bloom");
+	assert_string_equal(json_string_value(json_object_get(reply, "state")), "none");
+	assert_null(json_object_get(reply, "node0"));
+	json_decref(reply);
+	reply = ask("/millrace/store");
+	assert_true(number(reply, NULL, "sequence") > 0);
+	assert_int_equal(number(reply, NULL, "level6_files"), 0);
+	json_decref(reply);
+	reply = ask("/millrace/handoff");
+	assert_int_equal(number(reply, "io1", "waiting"), 0);
+	json_decref(reply);
+	reply = ask("/millrace/sets");
+	assert_int_equal(number(reply, NULL, "total"), 1);
+	assert_int_equal(number(json_object_get(reply, "sets"), "user", "columns"), 2);
+	json_decref(reply);
+	reply = ask("/millrace/views");
+	assert_int_equal(number(json_object_get(reply, "views"), "ages", "id"), 3);
+	json_decref(reply);
+	reply = ask("/millrace/ports");
+	assert_int_equal(number(reply, "front", "port_id"), 77);
+	json_decref(reply);
+	reply = ask("/millrace/config");
+	assert_string_equal(json_string_value(json_object_get(reply, "cache/memory")), "64M");
+	assert_string_equal(
+		json_string_value(json_object_get(reply, "port/front/device")), "net_null0");
+	json_decref(reply);
+}
+
+static void test_bad_params(void **state)
+{
+	static const char *const requests[] = {"/millrace/lcores,rx2", "/millrace/lcores,7",
+		"/millrace/lcores,rx", "/millrace/lcores,rx-1", "/millrace/drops,io0",
+		"/millrace/latency,io99999999999999999999", "/millrace/sets,x",
+		"/millrace/views,-1"};
+	json_t *reply;
+
+	(void)state;
+	for (unsigned i = 0; i < MR_ARRAY_SIZE(requests); i++) {
+		reply = ask(requests[i]);
+		if (!json_is_null(reply))
+			fail_msg("%s: %s", requests[i], json_dumps(reply, 0));
+		json_decref(reply);
+	}
+	// An appliance that has stopped answers null too, and one that starts again is found.
+	mr_ctl_free(w.ctl);
+	reply = ask("/millrace/info");
+	assert_true(json_is_null(reply));
+	json_decref(reply);
+	make_ctl();
+	reply = ask("/millrace/info");
+	assert_true(json_is_object(reply));
+	json_decref(reply);
+}
+
+// The longest replies there can be still fit DPDK's 16 KiB.
+static void test_long_replies(void **state)
+{
+	char *text = malloc(1 << 20);
+	struct mr_err err = {""};
+	size_t n = 0;
+	json_t *reply;
+
+	(void)state;
+	for (unsigned i = 0; i < 60; i++)
+		n += (size_t)sprintf(text + n,
+			"[set s%02u_%059u]\nid = %u\nkey = u64\nttl = 100000000d\n"
+			"column age = f32[8000]\n"
+			"[view v%02u_%059u]\nid = %u\ncolumns = s%02u_%059u.age\n",
+			i, 0, 32000 + i, i, 0, 32000 + i, i, 0);
+	if (mr_registry_apply(w.registry, "f", text, n, NULL, &err) < 0)
+		fail_msg("%s", err.text);
+	free(text);
+	reply = ask("/millrace/sets");
+	assert_int_equal(json_object_size(json_object_get(reply, "sets")), 48);
+	json_decref(reply);
+	reply = ask("/millrace/sets,48");
+	assert_int_equal(json_object_size(json_object_get(reply, "sets")), 13);
+	json_decref(reply);
+	reply = ask("/millrace/sets,18446744073709551615");
+	assert_int_equal(json_object_size(json_object_get(reply, "sets")), 0);
+	json_decref(reply);
+	reply = ask("/millrace/views");
+	assert_int_equal(json_object_size(json_object_get(reply, "views")), 48);
+	json_decref(reply);
+
+	w.config.n_ports = MR_PORTS_MAX;
+	for (unsigned i = 0; i < MR_PORTS_MAX; i++) {
+		struct mr_config_port *port = &w.config.ports[i];
+
+		*port = w.config.ports[0];
+		snprintf(port->name, sizeof(port->name), "port_%026u", i);
+		memset(port->device, 'd', 255);
+		memset(port->address.text, '1', sizeof(port->address.text) - 1);
+	}
+	memset(w.config.store.path, 'p', sizeof(w.config.store.path) - 1);
+	memset(w.config.memory.eal_args, 'e', sizeof(w.config.memory.eal_args) - 1);
+	reply = ask("/millrace/config");
+	assert_true(json_object_size(reply) >= 16 * 5 + 20);
+	json_decref(reply);
+	for (unsigned i = 0; i < N_RX; i++)
+		memset(w.rx[i], 1, offsetof(struct mr_rx_counters, stage_cycles));
+	for (unsigned i = 0; i < N_IO; i++)
+		memset(w.io[i], 1, offsetof(struct mr_io_counters, read_cycles));
+	json_decref(ask("/millrace/latency"));
+	json_decref(ask("/millrace/lcores"));
+	json_decref(ask("/millrace/drops"));
+}
+
+static void test_document(void **state)
+{
+	(void)state;
+	document_check("docs/telemetry.md", mr_telemetry_print_markdown);
+}
+
+// ---- admin verbs
+// ---------------------------------------------------------------------------------
+
+/** Runs a verb; @return its result, what it said in @p said. */
+static int call(
+	const char *name, const char *args, const char *payload, char *said, size_t said_bytes)
+{
+	struct mr_admin_request r = {name, args, payload, strlen(payload)};
+	struct mr_err err = {""};
+	char *text = NULL;
+	size_t bytes;
+	FILE *out = open_memstream(&text, &bytes);
+	int ret = -ENOENT;
+
+	for (unsigned i = 0; i < mr_ctl_n_verbs; i++)
+		if (strcmp(mr_ctl_verbs[i].verb, name) == 0)
+			ret = mr_ctl_verbs[i].fn(&r, out, &err, w.ctl);
+	fclose(out);
+	snprintf(said, said_bytes, "%s", ret < 0 ? err.text : text);
+	free(text);
+	return ret;
+}
+
+static void test_verbs(void **state)
+{
+	static char said[16384];
+	json_t *json, *set;
+
+	(void)state;
+	assert_int_equal(call("sets-list", "", "", said, sizeof(said)), 0);
+	json = json_loads(said, 0, NULL);
+	set = json_array_get(json_object_get(json, "sets"), 0);
+	assert_string_equal(json_string_value(json_object_get(set, "name")), "user");
+	assert_int_equal(number(set, NULL, "id"), 7);
+	assert_int_equal(json_array_size(json_object_get(set, "columns")), 2);
+	json_decref(json);
+	assert_int_equal(call("sets-show", "user", "", said, sizeof(said)), 0);
+	assert_non_null(strstr(said, "[set user]"));
+	assert_int_equal(call("sets-show", "nobody", "", said, sizeof(said)), -ENOENT);
+	assert_string_equal(said, "there is no set or view called 'nobody'");
+	assert_int_equal(
+		call("sets-apply", "x.ini", "[set y]\nid = 0\n", said, sizeof(said)), -EINVAL);
+	assert_memory_equal(said, "x.ini:2: ", 9);
+	assert_int_equal(call("sets-apply", "x.ini", "[set y]\nid = 9\nkey = u64\ncolumn a = i32\n",
+				 said, sizeof(said)),
+		0);
+	assert_non_null(strstr(said, "set y: added\n"));
+	assert_int_equal(call("status", "", "", said, sizeof(said)), 0);
+	json = json_loads(said, 0, NULL);
+	assert_int_equal(number(json, NULL, "sets"), 2);
+	assert_int_equal(number(json, "packets", "missing"), 0);
+	json_decref(json);
+	assert_int_equal(call("config", "", "", said, sizeof(said)), 0);
+	assert_non_null(strstr(said, "\n[port front]\ndevice = net_null0\n"));
+	assert_int_equal(call("filter-rebuild", "", "", said, sizeof(said)), 0);
+	assert_false(atomic_load(&w.stop));
+	assert_int_equal(call("stop", "", "", said, sizeof(said)), 0);
+	assert_true(atomic_load(&w.stop));
+}
+
+static void test_reload(void **state)
+{
+	static char said[4096];
+
+	(void)state;
+	assert_int_equal(call("reload", "", "", said, sizeof(said)), 0);
+	assert_string_equal(said, "nothing changed\n");
+	write_config("[lcores]\nwatchdog = 1ms\n[log]\nlevel = error\n[cache]\nk = 1\n");
+	assert_int_equal(call("reload", "", "", said, sizeof(said)), 0);
+	assert_string_equal(said, "[lcores] watchdog = 1ms (was 20ms)\n"
+				  "[cache] k = 1 (was 2): at the next start\n"
+				  "[log] level = error (was info)\n");
+	assert_int_equal(w.config.lcores.watchdog_us, 1000);
+	assert_int_equal(w.config.cache.k, 2);
+	write_config("[lcores]\nwatchdog = 1\n");
+	assert_int_equal(call("reload", "", "", said, sizeof(said)), -EINVAL);
+	assert_int_equal(w.config.lcores.watchdog_us, 1000);
+	mr_ctl_housekeeping(w.ctl);
+}
+
+// ---- watchdog
+// ------------------------------------------------------------------------------------
+
+static void test_watchdog(void **state)
+{
+	struct mr_clock clock = {.us_per_cycle = 0.001};
+	struct mr_overrun o[N_RX];
+	struct mr_watchdog dog = {0};
+	// Turn started at, now, in us; what is reported, 0: nothing.
+	static const struct {
+		uint64_t start_us, now_us, limit_us, want_us;
+	} steps[] = {
+		{0, 500, 100, 0},                             // no turn yet
+		{1000, 1050, 100, 0},                         // within the limit
+		{1000, 1100, 100, 100}, {1000, 1150, 100, 0}, // said already
+		{1000, 1200, 100, 200}, {1000, 1399, 100, 0}, {1000, 1400, 100, 400},
+		{1500, 1599, 100, 0},                         // a new turn
+		{1500, 1650, 0, 0},                           // no watchdog
+		{1500, 1650, 100, 150}, {1700, 1690, 100, 0}, // started after `now` was read
+	};
+
+	(void)state;
+	atomic_store(&w.rx[1]->stage_now, MR_STAGE_reply);
+	for (unsigned i = 0; i < MR_ARRAY_SIZE(steps); i++) {
+		unsigned n;
+
+		atomic_store(&w.rx[1]->turn_start_tsc, steps[i].start_us * 1000);
+		n = mr_watchdog_check(
+			&dog, w.rx, N_RX, &clock, steps[i].now_us * 1000, steps[i].limit_us, o);
+		if (n != (steps[i].want_us != 0))
+			fail_msg("step %u: %u reports", i, n);
+		if (n == 0)
+			continue;
+		assert_int_equal(o[0].rx, 1);
+		assert_int_equal(o[0].stage, MR_STAGE_reply);
+		assert_in_range(o[0].us, steps[i].want_us - 1, steps[i].want_us);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_counters, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_latency, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_subjects, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_bad_params, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_long_replies, set_up, tear_down),
+		cmocka_unit_test(test_document),
+		cmocka_unit_test_setup_teardown(test_verbs, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_reload, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_watchdog, set_up, tear_down),
+	};
+	char prefix[32];
+
+	snprintf(prefix, sizeof(prefix), "--file-prefix=mrt%d", (int)getpid());
+	if (eal_start(prefix) < 0)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
