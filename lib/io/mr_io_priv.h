@@ -59,6 +59,7 @@ struct mr_io {
 	const struct mr_published *published;
 	uint64_t now_us, now_tsc;
 
+	unsigned first_rx; //!< RX lcore that the next burst begins with
 	unsigned n_mbufs, next;
 	struct rte_mbuf *mbufs[MR_IO_BURST];
 	uint16_t from[MR_IO_BURST]; //!< RX lcore of each

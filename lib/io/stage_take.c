@@ -8,7 +8,8 @@ unsigned mr_io_take(struct mr_io *io)
 	struct mr_handoff *h = io->p.handoff;
 	unsigned n = 0;
 
-	for (unsigned rx = 0; rx < h->n_rx && n < MR_IO_BURST; rx++) {
+	for (unsigned k = 0; k < h->n_rx && n < MR_IO_BURST; k++) {
+		unsigned rx = (io->first_rx + k) % h->n_rx;
 		unsigned share = MR_MIN(MR_IO_BURST - n, MR_IO_BURST / 2);
 		unsigned taken = mr_handoff_take(h, io->p.lcore->index, rx, io->mbufs + n, share);
 
@@ -16,6 +17,8 @@ unsigned mr_io_take(struct mr_io *io)
 			io->from[i] = (uint16_t)rx;
 		n += taken;
 	}
+	// Another one next time: two full rings make a burst, and would be all that is ever taken.
+	io->first_rx = (io->first_rx + 1) % h->n_rx;
 	io->n_mbufs = n;
 	io->next = 0;
 	if (n == 0)
