@@ -19,6 +19,13 @@ static uint16_t payload_room(const struct rte_mbuf *m, const struct mr_packet *a
 	return (uint16_t)(MR_MIN(room, max) & ~7u);
 }
 
+bool mr_reply_fits_port(const struct mr_port *port)
+{
+	unsigned overhead = port->self.n_ip6 > 0 ? 20 : 0;
+
+	return port->max_payload_bytes >= MR_REPLY_MIN_BYTES + overhead;
+}
+
 void mr_reply_begin(struct mr_reply *reply, struct rte_mbuf *m, struct rte_mempool *pool,
 	const struct mr_port *port, const struct mr_wire_request *req, const struct mr_view *view,
 	uint8_t *scratch)
@@ -61,10 +68,14 @@ static void close_datagram(struct mr_reply *reply)
 
 static int next_datagram(struct mr_reply *reply)
 {
-	struct rte_mbuf *m = rte_pktmbuf_alloc(reply->pool);
 	const struct mr_packet *first = mr_packet(reply->first);
 	struct mr_packet *at;
+	struct rte_mbuf *m;
 
+	// frag_count has no more bits.
+	if (reply->n_datagrams == UINT16_MAX)
+		return -ENOMEM;
+	m = rte_pktmbuf_alloc(reply->pool);
 	if (m == NULL)
 		return -ENOMEM;
 	close_datagram(reply);

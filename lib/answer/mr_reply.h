@@ -17,6 +17,12 @@
 #include "mr_view.h"
 #include "mr_wire.h"
 
+/** Payload that every datagram of a port must have room for: a HELLO's, and so any entry's. */
+#define MR_REPLY_MIN_BYTES 64u
+
+/** Whether replies can be written for a port: its MTU is not too small. */
+bool mr_reply_fits_port(const struct mr_port *port);
+
 /** A reply being written. */
 struct mr_reply {
 	struct rte_mbuf *first, *last;
@@ -38,7 +44,7 @@ void mr_reply_begin(struct mr_reply *reply, struct rte_mbuf *m, struct rte_mempo
 	const struct mr_port *port, const struct mr_wire_request *req, const struct mr_view *view,
 	uint8_t *scratch);
 
-/** Adds an entry without a row. @return 0; -ENOMEM: no mbuf. */
+/** Adds an entry without a row. @return 0; -ENOMEM: no mbuf, or no number for it. */
 int mr_reply_status(struct mr_reply *reply, enum mr_status status, uint64_t event_time_us);
 
 /** Adds a row that nobody changes. @return 0; -ENOMEM; -EBADMSG: not a row of this part. */

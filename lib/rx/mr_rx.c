@@ -10,12 +10,25 @@
 // Turns that a stopping lcore waits for its requests at I/O lcores, sleeping 100 us in each.
 #define DRAIN_TURNS 100000u
 
+static int check_params(const struct mr_rx_params *params)
+{
+	if (params->burst > MR_RX_BURST_MAX)
+		return EINVAL;
+	for (unsigned i = 0; i < params->n_ports; i++)
+		if (!mr_reply_fits_port(&params->ports[i]))
+			return EMSGSIZE;
+	return 0;
+}
+
 struct mr_rx *mr_rx_create(const struct mr_rx_params *params)
 {
-	struct mr_rx *rx =
-		mr_mem_alloc("mr_rx", sizeof(*rx), MR_CACHE_LINE_BYTES, params->lcore->node);
 	bool same_node = false;
+	struct mr_rx *rx;
 
+	errno = check_params(params);
+	if (errno != 0)
+		return NULL;
+	rx = mr_mem_alloc("mr_rx", sizeof(*rx), MR_CACHE_LINE_BYTES, params->lcore->node);
 	if (rx == NULL)
 		return NULL;
 	rx->p = *params;

@@ -41,7 +41,10 @@ struct mr_rx_params {
 
 struct mr_rx;
 
-/** @return the lcore's state on its node, or NULL and errno. */
+/**
+ * @return the lcore's state on its node, or NULL and errno: ENOMEM; EINVAL: the burst is too long;
+ *   EMSGSIZE: a port's MTU leaves less payload than MR_REPLY_MIN_BYTES.
+ */
 struct mr_rx *mr_rx_create(const struct mr_rx_params *params);
 void mr_rx_free(struct mr_rx *rx);
 
