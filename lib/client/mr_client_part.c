@@ -100,8 +100,9 @@ static void end_hello(struct mr_client *client, struct mr_client_part *part)
 	mr_client_part_free(client, part);
 	link->hello_pending = false;
 	while ((waiter = TAILQ_FIRST(&link->hello_waiters)) != NULL) {
+		// Where the cookie is new: another socket may have an old one.
 		if (link->hello_done)
-			mr_client_part_queue(client, waiter);
+			mr_client_part_move(waiter, &link->sendq);
 		else
 			mr_client_part_timeout(client, waiter);
 	}

@@ -422,6 +422,8 @@ static void handle(struct fake *fake, const uint8_t *data, size_t bytes, const s
 		return;
 	if (fake->faults.delay_us > 0)
 		usleep(fake->faults.delay_us);
+	if (fake->faults.alternate && req.op == MR_WIRE_OP_GET)
+		fake->faults.second_value = !fake->faults.second_value;
 	out.n = 0;
 	out.req = &req;
 	out.max = fake->faults.max_payload != 0 ? fake->faults.max_payload : 1472;

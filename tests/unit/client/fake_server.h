@@ -35,6 +35,7 @@ struct fake_faults {
 	bool need_cookie;       //!< requests with another cookie than the present one are refused
 	bool new_layout;        //!< the second catalog is in force
 	bool second_value;      //!< rows of another event time, of the same length
+	bool alternate;         //!< each GET changes second_value
 	unsigned bad_rows;      //!< that many rows are sent damaged
 	unsigned version;       //!< protocol version spoken, when not ours
 };
