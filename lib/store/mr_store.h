@@ -84,7 +84,11 @@ static_assert(sizeof(struct mr_store_head) == 16, "on-disk layout");
  */
 struct mr_store *mr_store_open(const struct mr_store_params *params, struct mr_err *err);
 
-/** Flushes what is not on disk, closes. NULL is allowed. @return 0 or -EIO with a message. */
+/**
+ * Flushes what is not on disk, closes. NULL is allowed. Readers, scans, snapshots, feeds and bulk
+ * loads of the store must be gone before.
+ * @return 0 or -EIO with a message; closed in any case.
+ */
 int mr_store_close(struct mr_store *store, struct mr_err *err);
 
 // ---- reads -------------------------------------------------------------------------------------
@@ -107,8 +111,8 @@ struct mr_store_reader *mr_store_reader_create(struct mr_store *store, unsigned 
 void mr_store_reader_free(struct mr_store_reader *reader);
 
 /**
- * Reads a burst: sorted, equal keys read once, one batched multi-get.
- * @return 0; the outcome of each is in its result.
+ * Reads a burst: sorted, equal keys read once, one batched multi-get. Lets go of the last one.
+ * @return 0, the outcome of each is in its result; -EINVAL: more keys than the reader was made for.
  */
 int mr_store_read(struct mr_store_reader *reader, struct mr_store_get *gets, unsigned n);
 
@@ -161,7 +165,8 @@ struct mr_store_put {
  * is the caller's).
  * @param sync
  *   true: returns after the WAL reached stable storage.
- * @return 0; -EIO, -ENOSPC with a message. After a failed sync the store refuses every further
+ * @return 0; -EIO, -ENOSPC with a message: the burst is not acknowledged, though after a failed
+ * sync or a crash it may turn out to be there. After a failed sync the store refuses every further
  *   commit with -EROFS: the kernel may have dropped the pages, so trying again would lie.
  */
 int mr_store_commit(struct mr_store *store, const struct mr_store_put *puts, unsigned n, bool sync,

@@ -148,6 +148,11 @@ static int fail_open(struct mr_store *store, char *text, struct mr_err *err)
 		mr_store_fail_path(store->path, err, text, "open");
 		return -EUCLEAN;
 	}
+	if (mr_store_errnum(text) == ENOENT) {
+		rocksdb_free(text);
+		return mr_fail(
+			err, ENOENT, "store %s: there is no store in this directory", store->path);
+	}
 	return mr_store_fail_path(store->path, err, text, "open");
 }
 

@@ -2,6 +2,7 @@
 #include "mr_bytes.h"
 #include "mr_store.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
@@ -77,6 +78,53 @@ static _Noreturn void run_write(const char *path)
 	}
 }
 
+static bool runs_on(pid_t tid, const cpu_set_t *cpus)
+{
+	cpu_set_t own;
+
+	return sched_getaffinity(tid, sizeof(own), &own) == 0 && CPU_EQUAL(&own, cpus);
+}
+
+// Opens with the background threads on one CPU. @return 0 when all of them are there
+static int run_bound(const char *path)
+{
+	struct mr_store_params params = store_params(path);
+	cpu_set_t all, one;
+	struct mr_store *store;
+	struct dirent *entry;
+	unsigned cpu = 0, n = 0;
+	DIR *tasks;
+
+	sched_getaffinity(0, sizeof(all), &all);
+	while (!CPU_ISSET(cpu, &all))
+		cpu++;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	params.background_cpus = &one;
+	params.background_threads = 8;
+	store = mr_store_open(&params, NULL);
+	if (store == NULL || !runs_on(0, &all))
+		return 1;
+	// Work for them: what RocksDB starts late must land there, too.
+	for (uint64_t i = 0; i < 100; i++)
+		put_u64(store, 1, i, 1, 100, false);
+	if (mr_store_flush(store, NULL) < 0 || mr_store_compact(store, NULL) < 0)
+		return 2;
+	tasks = opendir("/proc/self/task");
+	while (tasks != NULL && (entry = readdir(tasks)) != NULL) {
+		pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
+
+		if (tid == 0 || tid == getpid())
+			continue;
+		if (!runs_on(tid, &one))
+			return 3;
+		n++;
+	}
+	closedir(tasks);
+	store_close(store);
+	return n >= 8 ? 0 : 4;
+}
+
 // ---- the tests ---------------------------------------------------------------------------------
 
 static void test_held_by_another(void **state)
@@ -123,6 +171,21 @@ static void test_held_by_itself(void **state)
 	store_close(store);
 }
 
+static void test_background_threads_are_bound(void **state)
+{
+	struct child child = child_start("bound");
+	char line[256] = "";
+	int status;
+
+	(void)state;
+	while (fgets(line, sizeof(line), child.out) != NULL)
+		print_message("%s", line);
+	assert_int_equal(waitpid(child.pid, &status, 0), child.pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	fclose(child.out);
+}
+
 static void test_kill(void **state)
 {
 	(void)state;
@@ -158,11 +221,15 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_held_by_another, dir_setup, dir_teardown),
 		cmocka_unit_test_setup_teardown(test_held_by_itself, dir_setup, dir_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_background_threads_are_bound, dir_setup, dir_teardown),
 		cmocka_unit_test_setup_teardown(test_kill, dir_setup, dir_teardown),
 	};
 
 	if (argc == 3 && strcmp(argv[1], "hold") == 0)
 		run_hold(argv[2]);
+	if (argc == 3 && strcmp(argv[1], "bound") == 0)
+		return run_bound(argv[2]);
 	if (argc == 3 && strcmp(argv[1], "write") == 0)
 		run_write(argv[2]);
 	return cmocka_run_group_tests_name("store_process", tests, NULL, NULL);
