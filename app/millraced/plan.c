@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "millraced.h"
+
+#include <inttypes.h>
+
+#include "mr_units.h"
+
+int lcores_plan(struct millraced *m, struct mr_err *err)
+{
+	const struct mr_config_lcores *l = &m->config.lcores;
+	int ret = mr_plan_make(&m->plan, l->control, l->rx, l->io, err);
+
+	if (ret < 0)
+		mr_err_prefix(err, "%s: [lcores]: ", m->config_file);
+	else if (m->plan.n_nodes > NODES_MAX)
+		ret = mr_fail(err, EINVAL, "%s: [lcores]: %u NUMA nodes, at most %u",
+			m->config_file, m->plan.n_nodes, NODES_MAX);
+	return ret;
+}
+
+static uint64_t largest_mtu(const struct millraced *m)
+{
+	uint64_t mtu = 1500;
+
+	for (unsigned i = 0; i < m->config.n_ports; i++)
+		mtu = MR_MAX(mtu, m->config.ports[i].mtu_bytes);
+	return mtu;
+}
+
+static uint64_t filter_bytes(const struct millraced *m)
+{
+	struct mr_bloom_params params = {
+		.capacity_keys = m->config.filter.keys,
+		.fpr = m->config.filter.fpr,
+	};
+
+	return mr_bloom_memsize(&params);
+}
+
+uint64_t plan_node_bytes(const struct millraced *m)
+{
+	uint64_t mbufs = m->config.memory.per_node_mbufs * (largest_mtu(m) + 512);
+	uint64_t rings = (uint64_t)m->plan.n_rx * m->plan.n_io * m->config.handoff_depth * 3 * 8;
+	uint64_t lcores = (uint64_t)m->plan.n_rx * 2 * MR_MIB + (uint64_t)m->plan.n_io * 4 * MR_MIB;
+
+	// Twice the filter: while it is rebuilt, two generations live side by side.
+	return m->config.cache.memory_bytes + 2 * filter_bytes(m) + mbufs + rings + lcores +
+	       64 * MR_MIB;
+}
+
+static void print_lcores(const struct millraced *m, FILE *out)
+{
+	for (unsigned i = 0; i < m->plan.n_lcores; i++) {
+		const struct mr_lcore *l = &m->plan.lcores[i];
+
+		fprintf(out, "  lcore %-2u  %-7s %-2u  CPU %-3u  node %u\n", l->lcore_id,
+			mr_role_name(l->role), l->index, l->cpu, l->node);
+	}
+	if (m->plan.shares_cpus)
+		fprintf(out, "  lcores share CPUs: idle ones sleep unless told otherwise\n");
+}
+
+static void print_nodes(const struct millraced *m, FILE *out)
+{
+	for (unsigned i = 0; i < m->plan.n_nodes; i++)
+		fprintf(out,
+			"  node %-3u  cache %" PRIu64 " MiB, filter %" PRIu64 " MiB, %" PRIu64
+			" packet buffers; %" PRIu64 " MiB in all, from %s\n",
+			m->plan.nodes[i], m->config.cache.memory_bytes / MR_MIB,
+			filter_bytes(m) / MR_MIB, m->config.memory.per_node_mbufs,
+			plan_node_bytes(m) / MR_MIB,
+			m->config.memory.huge ? "hugepages" : "ordinary pages (huge = no)");
+}
+
+void plan_print(const struct millraced *m, FILE *out)
+{
+	fprintf(out, "plan of %s\n", m->config_file);
+	print_lcores(m, out);
+	print_nodes(m, out);
+	for (unsigned i = 0; i < m->config.n_ports; i++) {
+		const struct mr_config_port *p = &m->config.ports[i];
+
+		fprintf(out, "  port %s  %s  %s  UDP %" PRIu64 "  %" PRIu64 " queues\n", p->name,
+			p->device, p->address.text, p->udp_port,
+			p->queues != 0 ? p->queues : m->plan.n_rx);
+	}
+	fprintf(out, "  store    %s\n", m->config.store.path);
+	fprintf(out, "  admin    %s\n", m->config.admin_socket);
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "millraced.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <time.h>
+
+#include "mr_units.h"
+
+// Between two looks at the clock, the caches' stamps and the watchdog.
+#define HOUSEKEEPING_MS 100u
+
+int control_start(struct millraced *m, struct mr_err *err)
+{
+	struct mr_ctl_params ctl = {
+		.version = MR_VERSION,
+		.config_file = m->config_file,
+		.config = &m->config,
+		.plan = &m->plan,
+		.tiers = &m->tiers,
+		.store = m->store,
+		.handoff = &m->handoff,
+		.ports = m->ports,
+		.n_ports = m->n_ports,
+		.rx = m->rx_counters,
+		.io = m->io_counters,
+		.registry = m->registry,
+		.filter = m->filter,
+		.stop = &m->stop,
+	};
+	struct mr_admin_params admin = {
+		.path = m->config.admin_socket,
+		.verbs = mr_ctl_verbs,
+		.n_verbs = mr_ctl_n_verbs,
+	};
+
+	m->ctl = mr_ctl_create(&ctl, err);
+	if (m->ctl == NULL)
+		return -errno;
+	admin.arg = m->ctl;
+	m->admin = mr_admin_create(&admin, err);
+	if (m->admin == NULL)
+		return -errno;
+	return mr_filter_start(m->filter, err);
+}
+
+void control_stop(struct millraced *m)
+{
+	mr_admin_free(m->admin);
+	mr_ctl_free(m->ctl);
+	if (m->filter != NULL)
+		mr_filter_stop(m->filter);
+}
+
+static void reload(struct millraced *m)
+{
+	struct mr_err err = {0};
+	char text[4096] = "";
+	FILE *out = fmemopen(text, sizeof(text), "w");
+
+	if (out == NULL)
+		return;
+	if (mr_ctl_reload(m->ctl, out, &err) < 0)
+		mr_log(MR_LOG_ERROR, "config", "%s: the old one stays in force", err.text);
+	fclose(out);
+	if (text[0] != '\0')
+		mr_log(MR_LOG_INFO, "config", "%s", text);
+}
+
+void control_loop(struct millraced *m)
+{
+	struct timespec wait = {.tv_nsec = HOUSEKEEPING_MS * (long)MR_NS_PER_MS};
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	// why relaxed: the flag stands for itself; a stop may be seen one wait late.
+	while (!atomic_load_explicit(&m->stop, memory_order_relaxed)) {
+		int signal = sigtimedwait(&set, NULL, &wait);
+
+		if (signal == SIGTERM || signal == SIGINT)
+			break;
+		if (signal == SIGHUP)
+			reload(m);
+		mr_ctl_housekeeping(m->ctl);
+	}
+}
