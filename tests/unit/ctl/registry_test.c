@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #define USER "[set user]\nid = 7\nkey = u64\nttl = 7d\ncolumn age = i32\ncolumn city = string\n"
 #define ITEM "[set item]\nid = 8\nkey = u64\ncolumn price = f32\n"
@@ -217,7 +218,7 @@ static void test_readers(void **state)
 		readers[i] = (struct reader){.rig = &rig, .reg = i == 0 ? reg : NULL, .slot = i};
 		pthread_create(&threads[i], NULL, read_on, &readers[i]);
 	}
-	for (unsigned i = 0; i < 40 || atomic_load(&readers[0].reads) == 0 ||
+	for (unsigned i = 0; i < 15 || atomic_load(&readers[0].reads) == 0 ||
 			     atomic_load(&readers[1].reads) == 0;
 		i++) {
 		char text[256];
@@ -236,6 +237,50 @@ static void test_readers(void **state)
 	rig_done(&rig);
 }
 
+struct applying {
+	struct mr_registry *reg;
+	_Atomic bool done;
+};
+
+static void *apply_item(void *arg)
+{
+	struct applying *a = arg;
+	char said[1024];
+
+	assert_int_equal(apply(a->reg, ITEM, said, sizeof(said)), 0);
+	atomic_store(&a->done, true);
+	return NULL;
+}
+
+// A catalog that an lcore (this thread) reads is not freed under it.
+static void test_waits_for_lcores(void **state)
+{
+	static struct applying applying;
+	const struct mr_published *old;
+	pthread_t thread;
+	char said[1024];
+	struct rig rig;
+
+	(void)state;
+	rig_make(&rig);
+	applying = (struct applying){.reg = create(&rig)};
+	assert_int_equal(apply(applying.reg, USER, said, sizeof(said)), 0);
+	mr_rcu_join(&rig.rcu, 0);
+	old = mr_tiers_published(&rig.tiers);
+	pthread_create(&thread, NULL, apply_item, &applying);
+	while (mr_tiers_published(&rig.tiers) == old)
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+	assert_false(atomic_load(&applying.done));
+	read_catalog(old);
+	mr_rcu_quiescent(&rig.rcu, 0);
+	pthread_join(thread, NULL);
+	assert_true(atomic_load(&applying.done));
+	mr_rcu_leave(&rig.rcu, 0);
+	mr_registry_free(applying.reg);
+	rig_done(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -243,6 +288,7 @@ int main(void)
 		cmocka_unit_test(test_restart),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_large),
+		cmocka_unit_test(test_waits_for_lcores),
 		cmocka_unit_test(test_readers),
 	};
 
