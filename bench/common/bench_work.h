@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+/**
+ * @file
+ * Workloads for the benches of the packet path: a whole appliance over an in-memory port
+ * (tests/fixture) whose cache holds rows, and a generator of real request frames with keys that
+ * change from frame to frame.
+ *
+ * One thread at a time; generator and RX lcore may be on two lcores.
+ */
+
+#include "bench_dpdk.h"
+#include "bench_keys.h"
+#include "mr_fixture.h"
+
+/** What the rows look like. */
+struct bench_table {
+	const char *name;
+	unsigned n_sets;      //!< the view covers them all
+	unsigned n_columns;   //!< f32, of each set
+	unsigned view_stride; //!< the view wants every so many'th column; 1: all
+	uint64_t rows;        //!< keys by default
+};
+
+/** Rows of 64 B (10 M), of 1 KiB (1 M), 250 of 500 columns (500 K), four sets of 64 B (2.5 M). */
+extern const struct bench_table bench_rows_64, bench_rows_1k, bench_columns_250, bench_sets_4;
+
+struct bench_work {
+	struct mr_fixture f;
+	const struct bench_table *table;
+	uint64_t n_rows;
+	uint16_t view;       //!< as on the wire
+	uint64_t now_us;     //!< event time of all rows
+	uint8_t frame[2048]; //!< a request; keys are written over it
+	unsigned frame_bytes, keys_at, n_keys;
+	uint64_t next_request;
+};
+
+/** Heap, in MB, that a table of this many rows takes. */
+unsigned bench_work_megabytes(const struct bench_table *table, uint64_t n_rows);
+
+/** Builds the appliance and fills its cache. @p store: what mr_fixture_params.store_path says. */
+void bench_work_open(struct bench_work *work, const struct bench_table *table, uint64_t n_rows,
+	const char *store);
+void bench_work_close(struct bench_work *work);
+
+/** A stored row of the table's set number @p set. @return its bytes. */
+unsigned bench_work_row(
+	const struct bench_work *work, unsigned set, uint64_t id, void *row, unsigned capacity);
+
+/** Sets how many keys the next requests have. */
+void bench_work_shape(struct bench_work *work, unsigned n_keys);
+
+/** Makes @p n requests. @return how many there were mbufs for. */
+unsigned bench_work_make(
+	struct bench_work *work, struct bench_keys *keys, struct rte_mbuf **frames, unsigned n);
+
+/** Throws replies away. @return datagrams. */
+unsigned bench_work_drain(struct bench_work *work);
