@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "admin.h"
 #include "cmd_admin.h"
 
 #include <errno.h>
@@ -21,10 +20,10 @@ static void print_text(const struct admin_reply *reply, FILE *out)
 		fputc('\n', out);
 }
 
-int ask_and_print(const struct invocation *inv, const char *verb, const char *path)
+int ask(const struct invocation *inv, const char *verb, const char *path,
+	struct admin_reply *ret_reply)
 {
 	const char *admin = option(inv, "admin");
-	struct admin_reply reply = {0};
 	struct mr_err err = {""};
 	char *payload = NULL;
 	size_t payload_bytes = 0;
@@ -36,13 +35,27 @@ int ask_and_print(const struct invocation *inv, const char *verb, const char *pa
 		admin = ADMIN_DEFAULT_PATH;
 	if (path != NULL && read_file(path, &payload, &payload_bytes, &err) != 0)
 		return complain(inv, EXIT_BAD_INPUT, "%s", err.text);
-	rc = admin_ask(admin, verb, payload, payload_bytes, &reply, &err);
+	rc = admin_ask(admin, verb, payload, payload_bytes, ret_reply, &err);
 	free(payload);
 	if (rc != 0)
 		return complain(inv, rc == -ENOMEM ? EXIT_LOCAL : EXIT_NO_ANSWER, "%s", err.text);
-	print_text(&reply, reply.is_ok ? stdout : stderr);
+	if (ret_reply->is_ok)
+		return EXIT_OK;
+	print_text(ret_reply, stderr);
+	free(ret_reply->text);
+	return EXIT_REFUSED;
+}
+
+int ask_and_print(const struct invocation *inv, const char *verb, const char *path)
+{
+	struct admin_reply reply = {0};
+	int rc = ask(inv, verb, path, &reply);
+
+	if (rc != EXIT_OK)
+		return rc;
+	print_text(&reply, stdout);
 	free(reply.text);
-	return reply.is_ok ? EXIT_OK : EXIT_REFUSED;
+	return EXIT_OK;
 }
 
 static int run(const struct invocation *inv)

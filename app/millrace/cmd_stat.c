@@ -5,6 +5,7 @@
 #include "show.h"
 #include "telemetry.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,7 +14,8 @@ static const struct option_def options[] = {
 	{"interval", "DURATION", "reads again and again, with rates; default: once"},
 	{"count", "N", "readings to take with --interval; default: until interrupted"},
 	{"telemetry", "PATH",
-		"DPDK's telemetry socket; default /var/run/dpdk/millrace/dpdk_telemetry.v2"},
+		"DPDK's telemetry socket; default $MILLRACE_TELEMETRY, else "
+		"/var/run/dpdk/millrace/dpdk_telemetry.v2"},
 	{NULL, NULL, NULL},
 };
 
@@ -115,8 +117,11 @@ static int run(const struct invocation *inv)
 		rc = option_u64(inv, "count", 0, &count);
 	if (rc != 0)
 		return rc;
-	if (telemetry_open(&stat.telemetry, path != NULL ? path : TELEMETRY_DEFAULT_PATH, &err) !=
-		0)
+	if (path == NULL)
+		path = getenv("MILLRACE_TELEMETRY");
+	if (path == NULL || path[0] == '\0')
+		path = TELEMETRY_DEFAULT_PATH;
+	if (telemetry_open(&stat.telemetry, path, &err) != 0)
 		return complain(inv, EXIT_NO_ANSWER, "%s", err.text);
 	rc = watch(&stat, interval_us, count);
 	telemetry_close(&stat.telemetry);
