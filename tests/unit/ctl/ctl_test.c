@@ -529,10 +529,15 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_reload, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_watchdog, set_up, tear_down),
 	};
-	char prefix[32];
+	char prefix[32], runtime[256];
+	int failed;
 
 	snprintf(prefix, sizeof(prefix), "--file-prefix=mrt%d", (int)getpid());
 	if (eal_start(prefix) < 0)
 		return 1;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	snprintf(runtime, sizeof(runtime), "%s", rte_eal_get_runtime_dir());
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	rte_eal_cleanup();
+	dir_remove(runtime);
+	return failed;
 }
