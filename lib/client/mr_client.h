@@ -20,10 +20,9 @@
  * carries the same id, so the answer to any attempt answers the request; what comes after that, or
  * for an id that was never given out, is discarded and counted as late. Rows put together from
  * several datagrams never mix two versions of a row. Reads and writes are both repeated: a write
- * is idempotent by its event time (an equal or older event changes nothing; its status is then
- * SUPERSEDED). A repeated write whose first attempt was applied but not heard of therefore ends
- * as SUPERSEDED, not as OK: treat both as stored. A LOST write may or may not have been applied;
- * send it again with the same event time.
+ * is idempotent by its event time (the very same write again is OK; one that a newer event, or an
+ * equal one by the tie rule, has beaten is SUPERSEDED). A LOST write may or may not have been
+ * applied; send it again with the same event time.
  *
  * Failing over. All servers named are taken to hold the same data. One is asked at a time; a server
  * that let an attempt time out, and has sent nothing since that attempt began, is left for the
@@ -86,7 +85,7 @@ enum mr_client_status {
 	MR_CLIENT_BUSY = 3,       //!< the server shed it: try again
 	MR_CLIENT_DEGRADED = 4,   //!< the server's store is not answering: try later
 	MR_CLIENT_ERROR = 5,      //!< the server failed to read or write it
-	MR_CLIENT_SUPERSEDED = 6, //!< write: an equal or newer event is there already
+	MR_CLIENT_SUPERSEDED = 6, //!< write: a newer event is there, or an equal one that wins the tie
 	MR_CLIENT_BAD_KEY = 7,    //!< not a key of this set
 	MR_CLIENT_BAD_ROW = 8,    //!< write: the row does not fit the schema
 	MR_CLIENT_LOST = 9,       //!< no answer, whatever was tried: nothing is known

@@ -171,7 +171,7 @@ enum mr_status {
 	MR_STATUS_BUSY = 3,     //!< shed; try again
 	MR_STATUS_DEGRADED = 4, //!< the store's breaker is open; try later
 	MR_STATUS_ERROR = 5,
-	MR_STATUS_SUPERSEDED = 6, //!< write: an equal or newer event is there already
+	MR_STATUS_SUPERSEDED = 6, //!< write: a newer event is there, or an equal one that wins the tie
 	MR_STATUS_BAD_KEY = 7,    //!< not a key of this set
 	MR_STATUS_BAD_ROW = 8,    //!< write: the row does not fit the schema
 	MR_STATUS_COUNT,
