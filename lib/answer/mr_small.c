@@ -4,15 +4,18 @@
 #define REP_BYTES ((unsigned)sizeof(struct mr_wire_rep))
 
 void mr_small_hello(struct rte_mbuf *m, const struct mr_port *port,
-	const struct mr_wire_request *req, uint64_t now_us)
+	const struct mr_wire_request *req, const struct mr_small_terms *terms, uint64_t now_us)
 {
 	uint8_t *payload = mr_packet_payload(m);
 	unsigned overhead = mr_packet(m)->is_ip6 ? 20 : 0;
 	struct mr_wire_hello_reply body = {
 		.version_min = MR_WIRE_VERSION,
 		.version_max = MR_WIRE_VERSION,
+		.flags = htole16(terms->flags),
 		.max_payload_bytes = htole16((uint16_t)(port->max_payload_bytes - overhead)),
 		.max_keys = MR_WIRE_KEYS_MAX,
+		.cookie = htole64(terms->cookie),
+		.cookie_valid_s = htole32(terms->cookie_valid_s),
 		.server_time_us = htole64(now_us),
 	};
 

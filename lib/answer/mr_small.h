@@ -10,9 +10,16 @@
 #include "mr_reply.h"
 #include "mr_tiers.h"
 
+/** What a HELLO is told beside what the port can do. All zero: nothing has to be proved. */
+struct mr_small_terms {
+	uint64_t cookie;
+	uint32_t cookie_valid_s;
+	uint16_t flags; //!< MR_WIRE_HELLO_*
+};
+
 /** Answers HELLO. */
 void mr_small_hello(struct rte_mbuf *m, const struct mr_port *port,
-	const struct mr_wire_request *req, uint64_t now_us);
+	const struct mr_wire_request *req, const struct mr_small_terms *terms, uint64_t now_us);
 
 /** Answers PING. */
 void mr_small_ping(

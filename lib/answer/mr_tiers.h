@@ -4,7 +4,8 @@
 /**
  * @file
  * The tiers in memory: what RX and I/O lcores look things up in. One struct mr_tiers for the
- * appliance, one struct mr_node per NUMA node. Pointers that change at run time (catalog, filter)
+ * appliance, one struct mr_node per NUMA node. Pointers that change at run time (catalog, policy,
+ * filter)
  * are swapped by the control lcore and read once per burst; what they pointed to is freed only
  * after every lcore has passed a quiescent state (mr_env.h).
  */
@@ -15,6 +16,7 @@
 #include "mr_cache.h"
 #include "mr_catalog.h"
 #include "mr_env.h"
+#include "mr_guard.h"
 
 /** What DESCRIBE answers for one name. */
 struct mr_description {
@@ -60,6 +62,7 @@ struct mr_node {
 
 struct mr_tiers {
 	_Atomic(const struct mr_published *) published;
+	_Atomic(const struct mr_guard *) guard; //!< NULL: anyone may do anything (tests, benches)
 	struct mr_clock *clock;
 	struct mr_rcu *rcu;
 	unsigned n_nodes;
@@ -71,6 +74,13 @@ static mr_always_inline const struct mr_published *mr_tiers_published(const stru
 {
 	// why acquire: pairs with the control lcore's release; the catalog's bytes must be visible.
 	return atomic_load_explicit(&tiers->published, memory_order_acquire);
+}
+
+/** NULL: no policy. */
+static mr_always_inline const struct mr_guard *mr_tiers_guard(const struct mr_tiers *tiers)
+{
+	// why acquire: as above, for the policy's bytes.
+	return atomic_load_explicit(&tiers->guard, memory_order_acquire);
 }
 
 static mr_always_inline struct mr_bloom *mr_node_bloom(const struct mr_node *node)

@@ -52,8 +52,12 @@ const char *mr_stage_help(enum mr_stage stage);
 	X(requests, "requests", "valid requests")                                           \
 	X(requests_get, "requests", "GET requests")                                         \
 	X(requests_write, "requests", "PUT and DELETE requests")                            \
-	X(requests_other, "requests", "HELLO, PING and DESCRIBE requests")                  \
+	X(requests_other, "requests", "HELLO, PING, DESCRIBE, and without a needed cookie") \
 	X(refused, "requests", "answered with a result other than OK")                      \
+	X(mac_missing, "requests", "writes denied: no MAC")                                 \
+	X(mac_wrong, "requests", "writes denied: unknown key id or wrong MAC")              \
+	X(write_denied, "requests", "writes denied: sender's prefix may not write")         \
+	X(would_limit, "requests", "answered, but beyond a limit that is on dry run")       \
 	X(lookups, "lookups", "(key, set) pairs looked up by this lcore")                   \
 	X(hits, "lookups", "answered from the cache")                                       \
 	X(negatives, "lookups", "answered by the Bloom filter: certainly absent")           \

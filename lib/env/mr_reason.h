@@ -37,6 +37,10 @@
 	X(udp_port, "UDP to a port where nothing listens")                                   \
 	X(udp_source, "UDP from port 0, to which no reply can go")                           \
 	X(mbuf_chained, "frame that the driver delivered in more than one segment")          \
+	/* senders */                                                                        \
+	X(acl_refused, "sender's address is in no prefix that may ask")                      \
+	X(rate_limited, "beyond the limit of the sender's prefix")                           \
+	X(unproven_limited, "sender proved nothing, and enough of those were answered")      \
 	/* protocol: defects that get no reply */                                            \
 	X(wire_truncated, "datagram shorter than a request header")                          \
 	X(wire_magic, "datagram that does not start with the request magic")                 \

@@ -196,6 +196,7 @@ static mr_always_inline void mr_guard_begin(
 		return;
 	for (unsigned i = 0; i < MR_ARRAY_SIZE(lcore->due); i++)
 		lcore->due[i] = 0;
+	lcore->unproven_due = 0;
 	lcore->generation = guard->generation;
 }
 

@@ -47,6 +47,7 @@ struct mr_rx {
 	struct mr_port *port;
 	uint64_t burst_tsc, now_us;
 	const struct mr_published *published;
+	const struct mr_guard *guard; //!< NULL: anyone may do anything
 
 	// The group in hand.
 	unsigned n_requests;
@@ -60,6 +61,7 @@ struct mr_rx {
 	struct mr_rx_out out[MR_PORTS_MAX];
 	struct mr_rx_request requests[MR_RX_BURST_MAX];
 	struct mr_rx_request *to_io[MR_LCORES_MAX][MR_RX_BURST_MAX];
+	struct mr_guard_lcore senders;
 	struct mr_probe probe;
 	uint8_t saved[MR_RX_SAVED_BYTES];
 	uint8_t scratch[MR_ROW_MAX_BYTES];
@@ -74,6 +76,23 @@ static mr_always_inline void mr_rx_enter(struct mr_rx *rx, enum mr_stage stage)
 
 /** Receives a burst from a port. @return frames. */
 unsigned mr_rx_receive(struct mr_rx *rx, struct mr_port *port);
+
+/** What anyone is where there is no policy. */
+#define MR_RX_ANYONE (MR_GUARD_ALLOWED | MR_GUARD_TRUSTED | MR_GUARD_WRITE | MR_GUARD_PROVEN)
+
+/** Source address of an IP header. */
+static mr_always_inline mr_address_t mr_rx_address(const uint8_t *ip, bool is_ip6)
+{
+	return mr_unlikely(is_ip6) ? mr_address_ip6(ip + 8) : mr_address_ip4(ip + 12);
+}
+
+/** May this write be done? Counts why not. */
+bool mr_rx_may_write(struct mr_rx *rx, struct rte_mbuf *m, const struct mr_wire_request *wire,
+	mr_guard_class_t sender);
+
+/** What a HELLO from this sender is told. Before the reply is written over it. */
+struct mr_small_terms mr_rx_terms(struct mr_rx *rx, struct rte_mbuf *m,
+	const struct mr_wire_request *wire, mr_guard_class_t sender);
 
 /** Parses frames of the burst until a group is full or the burst ends. */
 void mr_rx_parse(struct mr_rx *rx);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "mr_net_fast.h"
 #include "mr_rx_priv.h"
 
 // Frames ahead of the one being parsed whose second line is asked for: keys start there.
@@ -25,12 +26,56 @@ static void refuse(struct mr_rx *rx, struct rte_mbuf *m, const struct mr_wire_re
 	answer(rx, m);
 }
 
+// Class of a frame's sender, by its address and its cookie; 0: refused, dropped and counted.
+static mr_always_inline mr_guard_class_t admit(
+	struct mr_rx *rx, struct rte_mbuf *m, const struct mr_net_frame *frame, uint64_t cookie)
+{
+	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *) + frame->l2_bytes;
+	const struct mr_guard *guard = rx->guard;
+	mr_guard_class_t sender;
+
+	if (guard == NULL)
+		return MR_RX_ANYONE;
+	sender = mr_guard_admit(guard, &rx->senders, mr_rx_address(ip, frame->is_ip6), cookie);
+	if (mr_unlikely(sender == 0)) {
+		mr_rx_drop(rx, m, MR_REASON_acl_refused);
+		return 0;
+	}
+	if (mr_unlikely((sender & MR_GUARD_PROVEN) &&
+			!mr_guard_within(guard, &rx->senders, sender, rx->burst_tsc))) {
+		if (!guard->dry_run) {
+			mr_rx_drop(rx, m, MR_REASON_rate_limited);
+			return 0;
+		}
+		mr_count(&rx->counters.would_limit, 1);
+	}
+	return sender;
+}
+
+// Whether a reply may go to this sender. Whoever has proved nothing may be somebody else's victim:
+// such replies are never longer than their requests, and there are only so many of them.
+static bool may_answer(struct mr_rx *rx, struct rte_mbuf *m, mr_guard_class_t sender)
+{
+	if (mr_likely(sender & MR_GUARD_PROVEN) ||
+		mr_guard_within_unproven(rx->guard, &rx->senders, rx->burst_tsc))
+		return true;
+	mr_rx_drop(rx, m, MR_REASON_unproven_limited);
+	return false;
+}
+
 static void control(struct mr_rx *rx, struct rte_mbuf *m, const struct mr_net_frame *frame)
 {
 	struct mr_packet *at = mr_packet(m);
-	unsigned bytes =
-		mr_net_reply_control(&rx->port->self, rte_pktmbuf_mtod(m, uint8_t *), frame);
+	mr_guard_class_t sender;
+	unsigned bytes;
 
+	// Neighbours must find us whoever they are: a router may send for those that may ask.
+	if (frame->kind == MR_NET_ICMP || frame->kind == MR_NET_ICMP6) {
+		sender = admit(rx, m, frame, 0);
+		if (sender == 0 || !may_answer(rx, m, sender))
+			return;
+	}
+	bytes = mr_net_reply_control(&rx->port->self, rte_pktmbuf_mtod(m, uint8_t *), frame);
 	m->data_len = (uint16_t)bytes;
 	m->pkt_len = bytes;
 	m->ol_flags = 0;
@@ -45,8 +90,8 @@ static struct mr_rx_request *add_request(
 {
 	struct mr_rx_request *request = &rx->requests[rx->n_requests++];
 
+	assert(wire == &request->wire);
 	request->m = m;
-	request->wire = *wire;
 	request->view = NULL;
 	request->n_lookups = 0;
 	request->to_io = false;
@@ -91,14 +136,27 @@ static void parse_get(struct mr_rx *rx, struct rte_mbuf *m, const struct mr_wire
 	request->n_lookups = rx->probe.n - request->first_lookup;
 }
 
-static void parse_other(struct mr_rx *rx, struct rte_mbuf *m, const struct mr_wire_request *wire)
+static void parse_write(struct mr_rx *rx, struct rte_mbuf *m, const struct mr_wire_request *wire,
+	mr_guard_class_t sender)
+{
+	mr_count(&rx->counters.requests_write, 1);
+	if (mr_likely(mr_rx_may_write(rx, m, wire, sender)))
+		add_request(rx, m, wire)->to_io = true;
+	else
+		refuse(rx, m, wire, MR_WIRE_RESULT_DENIED);
+}
+
+static void parse_other(struct mr_rx *rx, struct rte_mbuf *m, const struct mr_wire_request *wire,
+	mr_guard_class_t sender)
 {
 	enum mr_wire_result result = MR_WIRE_RESULT_OK;
+	struct mr_small_terms terms;
 
 	mr_count(&rx->counters.requests_other, 1);
 	switch (wire->op) {
 	case MR_WIRE_OP_HELLO:
-		mr_small_hello(m, rx->port, wire, rx->now_us);
+		terms = mr_rx_terms(rx, m, wire, sender);
+		mr_small_hello(m, rx->port, wire, &terms, rx->now_us);
 		break;
 	case MR_WIRE_OP_PING:
 		mr_small_ping(m, rx->port, wire);
@@ -114,23 +172,40 @@ static void parse_other(struct mr_rx *rx, struct rte_mbuf *m, const struct mr_wi
 }
 
 static void defective(struct mr_rx *rx, struct rte_mbuf *m, const struct mr_wire_request *wire,
-	enum mr_wire_defect defect)
+	enum mr_wire_defect defect, mr_guard_class_t sender)
 {
 	// Without a header there is nobody to answer: no id, perhaps no client of ours at all.
 	if (defect == MR_WIRE_DEFECT_BAD_MAGIC)
 		mr_rx_drop(rx, m, MR_REASON_wire_magic);
 	else if (mr_packet(m)->payload_bytes < sizeof(struct mr_wire_req))
 		mr_rx_drop(rx, m, MR_REASON_wire_truncated);
-	else
+	else if (may_answer(rx, m, sender))
 		refuse(rx, m, wire, mr_wire_defect_result(defect));
+}
+
+// The sender has not proved its address: HELLO is how it does.
+static void unproven(struct mr_rx *rx, struct rte_mbuf *m, const struct mr_wire_request *wire,
+	mr_guard_class_t sender)
+{
+	if (!may_answer(rx, m, sender))
+		return;
+	if (wire->op == MR_WIRE_OP_HELLO) {
+		parse_other(rx, m, wire, sender);
+		return;
+	}
+	mr_count(&rx->counters.requests_other, 1);
+	refuse(rx, m, wire, MR_WIRE_RESULT_COOKIE_NEEDED);
 }
 
 static mr_always_inline void parse_datagram(
 	struct mr_rx *rx, struct rte_mbuf *m, const struct mr_net_frame *frame)
 {
 	struct mr_packet *at = mr_packet(m);
-	struct mr_wire_request wire;
+	// Where add_request() will want it.
+	struct mr_wire_request *wire = &rx->requests[rx->n_requests].wire;
 	enum mr_wire_defect defect;
+	mr_guard_class_t sender;
+	uint64_t cookie = 0;
 
 	at->next_datagram = NULL;
 	at->rx_tsc = rx->burst_tsc;
@@ -140,20 +215,26 @@ static mr_always_inline void parse_datagram(
 	at->is_ip6 = frame->is_ip6;
 	at->l2_bytes = frame->l2_bytes;
 	at->l3_bytes = frame->l3_bytes;
-	defect = mr_wire_request_decode(mr_packet_payload(m), frame->payload_bytes, &wire);
+	if (mr_likely(frame->payload_bytes >= sizeof(struct mr_wire_req)))
+		cookie = mr_load_le64(
+			mr_packet_payload(m) + offsetof(struct mr_wire_req, cookie));
+	sender = admit(rx, m, frame, cookie);
+	if (mr_unlikely(sender == 0))
+		return;
+	defect = mr_wire_request_decode(mr_packet_payload(m), frame->payload_bytes, wire);
 	if (mr_unlikely(defect != MR_WIRE_DEFECT_NONE)) {
-		defective(rx, m, &wire, defect);
+		defective(rx, m, wire, defect, sender);
 		return;
 	}
 	mr_count(&rx->counters.requests, 1);
-	if (mr_likely(wire.op == MR_WIRE_OP_GET)) {
-		parse_get(rx, m, &wire);
-	} else if (wire.op == MR_WIRE_OP_PUT || wire.op == MR_WIRE_OP_DELETE) {
-		mr_count(&rx->counters.requests_write, 1);
-		add_request(rx, m, &wire)->to_io = true;
-	} else {
-		parse_other(rx, m, &wire);
-	}
+	if (mr_unlikely((sender & MR_GUARD_PROVEN) == 0))
+		unproven(rx, m, wire, sender);
+	else if (mr_likely(wire->op == MR_WIRE_OP_GET))
+		parse_get(rx, m, wire);
+	else if (wire->op == MR_WIRE_OP_PUT || wire->op == MR_WIRE_OP_DELETE)
+		parse_write(rx, m, wire, sender);
+	else
+		parse_other(rx, m, wire, sender);
 }
 
 static mr_always_inline void parse_frame(struct mr_rx *rx, struct rte_mbuf *m)
@@ -168,7 +249,7 @@ static mr_always_inline void parse_frame(struct mr_rx *rx, struct rte_mbuf *m)
 		mr_rx_drop(rx, m, MR_REASON_mbuf_chained);
 		return;
 	}
-	reason = mr_net_parse(&rx->port->self, rte_pktmbuf_mtod(m, const uint8_t *), m->data_len,
+	reason = mr_net_parse_fast(&rx->port->self, rte_pktmbuf_mtod(m, const uint8_t *), m->data_len,
 		mr_port_rx_checked(rx->port, m->ol_flags), &frame);
 	if (mr_unlikely(reason != MR_REASON_NONE))
 		mr_rx_drop(rx, m, reason);

@@ -23,6 +23,9 @@ unsigned mr_rx_receive(struct mr_rx *rx, struct mr_port *port)
 		mr_prefetch(rte_pktmbuf_mtod(rx->burst[i], const void *));
 	rx->now_us = mr_clock_us(rx->p.tiers->clock, rx->burst_tsc);
 	rx->published = mr_tiers_published(rx->p.tiers);
+	rx->guard = mr_tiers_guard(rx->p.tiers);
+	if (rx->guard != NULL)
+		mr_guard_begin(rx->guard, &rx->senders);
 	rx->n_burst = n;
 	rx->next = 0;
 	rx->n_answered = 0;
