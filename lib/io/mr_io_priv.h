@@ -46,7 +46,7 @@ struct mr_io_record {
 	mr_space_t space;
 	uint64_t hash;
 	uint16_t lock;
-	uint16_t copy_of; //!< the record whose fate this very same write shares; itself otherwise
+	uint16_t behind; //!< the record of this group that beats or equals it; itself if it is that
 	bool deleted;
 	bool wins;      //!< newest of its key in this batch, and not beaten by the store
 	uint8_t status; //!< enum mr_status

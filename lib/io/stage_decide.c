@@ -48,8 +48,8 @@ static int by_key_then_rank(const void *pa, const void *pb, void *arg)
 	return record_beats(a, b) ? -1 : record_beats(b, a) ? 1 : 0;
 }
 
-// Marks the newest record of each key; the others of that key are superseded, but for copies of
-// the very same write, which share its fate.
+// Marks the newest record of each key. The others of that key are behind it: copies of the very
+// same write, or superseded, provided that it is there in the end.
 static unsigned pick_winners(struct mr_io *io)
 {
 	unsigned n = 0, winner = 0;
@@ -64,11 +64,11 @@ static unsigned pick_winners(struct mr_io *io)
 		if (i == 0 || by_key(record, &io->records[io->order[winner]]) != 0) {
 			winner = i;
 			record->wins = true;
-		} else if (record_beats(&io->records[io->order[winner]], record)) {
-			record->status = MR_STATUS_SUPERSEDED;
-		} else {
-			record->copy_of = io->order[winner];
+			continue;
 		}
+		record->behind = io->order[winner];
+		if (record_beats(&io->records[io->order[winner]], record))
+			record->status = MR_STATUS_SUPERSEDED;
 	}
 	return n;
 }

@@ -51,7 +51,7 @@ static void add_record(
 	struct mr_io_record *record = &io->records[io->n_records];
 	const struct mr_schema *schema = write->schema;
 
-	record->copy_of = (uint16_t)io->n_records++;
+	record->behind = (uint16_t)io->n_records++;
 	record->row = *row;
 	record->schema = schema;
 	record->space = mr_space(schema->id, schema->version);

@@ -131,11 +131,15 @@ static void commit(struct mr_io *io, bool sync)
 			io->records[i].status = (uint8_t)failed;
 }
 
-// A copy of a write is acknowledged as the write itself is, once that is known.
-static void settle_copies(struct mr_io *io)
+// What is behind another record is OK or superseded only if that one really is there.
+static void settle_behind(struct mr_io *io)
 {
-	for (unsigned i = 0; i < io->n_records; i++)
-		io->records[i].status = io->records[io->records[i].copy_of].status;
+	for (unsigned i = 0; i < io->n_records; i++) {
+		uint8_t status = io->records[io->records[i].behind].status;
+
+		if (status != MR_STATUS_OK)
+			io->records[i].status = status;
+	}
 }
 
 static bool wants_sync(const struct mr_io *io)
@@ -175,7 +179,7 @@ void mr_io_write(struct mr_io *io)
 	commit(io, sync);
 	// The cache has the rows: from here on a read that follows the acknowledgement sees them.
 	unlock_keys(io);
-	settle_copies(io);
+	settle_behind(io);
 	for (unsigned w = 0; w < io->n_writes; w++)
 		acknowledge(io, &io->writes[w], sync);
 }

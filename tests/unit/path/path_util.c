@@ -278,8 +278,9 @@ static void check_columns(
 static void check_entry(struct path *p, const struct mr_view_part *part, const struct mr_got *got,
 	unsigned key, unsigned also)
 {
-	const struct path_row *row = &p->rows[part->schema->id][key];
-	bool present = key < PATH_KEYS && row->present && !row->deleted;
+	static const struct path_row none;
+	const struct path_row *row = key < PATH_KEYS ? &p->rows[part->schema->id][key] : &none;
+	bool present = row->present && !row->deleted;
 
 	assert_true(got->seen);
 	if (also >> got->status & 1)

@@ -257,7 +257,16 @@ static void a_commit_that_fails(void **state)
 		commit_fails_with = 0;
 		expect(PATH_USER, c);
 	}
-	assert_int_equal(mr_fixture_io_count(&path.f, commit_errors), 3);
+	// Nor is what is behind such a record superseded: nothing newer is there.
+	commit_fails_with = -EIO;
+	assert_int_equal(
+		path_ask(&path, request, put_pair(request, sizeof(request), 20, before, after)),
+		MR_WIRE_RESULT_OK);
+	assert_int_equal(path.answer.got[0].status, MR_STATUS_ERROR);
+	assert_int_equal(path.answer.got[1].status, MR_STATUS_ERROR);
+	commit_fails_with = 0;
+	expect(PATH_USER, 20);
+	assert_int_equal(mr_fixture_io_count(&path.f, commit_errors), 4);
 }
 
 // Writes of one key in datagrams of their own that one burst carries, to one or two I/O lcores.

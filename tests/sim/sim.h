@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+/**
+ * @file
+ * The simulation: RX and I/O lcores, their client and their operator in one thread, under a clock
+ * that stands still unless moved and one seed that decides everything. What a seed did once it does
+ * again, but for the store's own threads, which change no answer.
+ */
+
+#include "mr_answer.h"
+#include "mr_rng.h"
+
+#include "model.h"
+
+#define SIM_RX 2u
+#define SIM_IO 3u
+#define SIM_OPS 64u
+#define SIM_KEYS_MAX 12u
+
+/** A request that is under way. */
+struct sim_op {
+	bool used;
+	uint64_t request_id, sent_us;
+	uint8_t op;
+	uint16_t view;
+	unsigned n; //!< keys or records
+	unsigned keys[SIM_KEYS_MAX];
+	unsigned writes[SIM_KEYS_MAX];        //!< of records: index in their key's writes
+	int floors[SIM_KEYS_MAX][MODEL_SETS]; //!< of reads: what was known when they were sent
+	struct mr_answer answer;
+};
+
+/** What a run has been through, so that a run that misses something is seen. */
+#define SIM_TALLIES(X)                                                                           \
+	X(replies)                                                                               \
+	X(rows)                                                                                  \
+	X(absent)                                                                                \
+	X(expired) X(busy) X(errors) X(acked) X(superseded) X(lost) X(hits) X(negatives) X(shed) \
+		X(torn) X(fills) X(fills_stale) X(evictions) X(commit_faults) X(read_faults)     \
+			X(nested_io) X(nested_rx) X(rebuilds) X(restarts) X(pieces) X(no_mbuf)   \
+				X(tx_full)
+
+struct sim_tally {
+#define X(name) uint64_t name;
+	SIM_TALLIES(X)
+#undef X
+};
+
+struct sim {
+	uint64_t seed, step, now_us;
+	struct mr_rng rng;
+	struct mr_fixture f;
+	struct model model;
+	struct sim_op ops[SIM_OPS];
+	struct sim_tally tally;
+	uint64_t next_request_id;
+	uint32_t next_number;
+	uint16_t mtu_bytes;
+	char dir[64];
+	unsigned n_dirs;
+	bool client_sleeps; //!< and the port fills
+
+	// Which lcore is in the middle of a turn, and whether its locks are held.
+	bool rx_busy[SIM_RX], io_busy[SIM_IO];
+	unsigned in_write;
+
+	// A rebuild of the filter.
+	struct mr_store_scan *scan;
+	void *filter_mem[2];
+	unsigned filter_used; //!< which of the two serves
+	bool filter_swapped;
+};
+
+extern struct sim sim;
+
+/** Ends the program, saying how to see this again. */
+_Noreturn void sim_fail(const char *what, const struct sim_op *op, unsigned key, unsigned set);
+
+static inline unsigned sim_below(unsigned n)
+{
+	return (unsigned)mr_rng_below(&sim.rng, n);
+}
+
+/** One in @p n. */
+static inline bool sim_chance(unsigned n)
+{
+	return sim_below(n) == 0;
+}
+
+// client.c
+void sim_send(void);
+void sim_receive(void);
+/** Forgets what is under way: everything is at rest, so no answer will come. */
+void sim_forget(void);
+
+// world.c
+void sim_open(uint64_t seed);
+void sim_close(void);
+/** @return what the turn handled; 0 for an lcore that is in the middle of one. */
+unsigned sim_turn_rx(unsigned i);
+unsigned sim_turn_io(unsigned i);
+/** Takes turns until nothing moves, and checks that everything is accounted for. */
+void sim_settle(void);
+void sim_advance_clock(void);
+void sim_rebuild_step(void);
+void sim_restart(void);
