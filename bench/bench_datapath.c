@@ -5,7 +5,8 @@
 // found work are timed: what a request costs there does not depend on where CPUs are. Two-lcore
 // mode runs both at once on two CPUs, with a core-to-core ping-pong before and after.
 //
-// bench_datapath [--rows N] [--memory] [CASE...]; --memory prints the MB of hugepages wanted.
+// bench_datapath [--rows N] [--local] [--memory] [CASE...]; --local leaves two-lcore mode out,
+// --memory prints the MB of hugepages wanted.
 #include <rte_ethdev.h>
 #include <rte_ether.h>
 #include <rte_launch.h>
@@ -80,6 +81,7 @@ struct run {
 static struct bench_lines lines;
 static struct mr_hist none;
 static double echo_ns; // 0: not measured
+static bool only_local;
 
 // ---- the RX side -------------------------------------------------------------------------------
 
@@ -475,7 +477,7 @@ static void run_all(uint64_t rows, int argc, char **argv)
 			bench_work_open(work, c->table, rows_of(c, rows), NULL);
 		open = c->table;
 		run_local(c, work);
-		if (other != RTE_MAX_LCORE && c->skew == BENCH_UNIFORM)
+		if (other != RTE_MAX_LCORE && c->skew == BENCH_UNIFORM && !only_local)
 			run_two_lcores(c, work, other);
 	}
 	if (open != NULL)
@@ -492,6 +494,8 @@ int main(int argc, char **argv)
 	for (; at < argc && argv[at][0] == '-'; at++) {
 		if (strcmp(argv[at], "--memory") == 0)
 			only_memory = true;
+		else if (strcmp(argv[at], "--local") == 0)
+			only_local = true;
 		else if (strcmp(argv[at], "--rows") == 0 && at + 1 < argc)
 			rows = strtoull(argv[++at], NULL, 10);
 		else

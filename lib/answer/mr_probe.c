@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "mr_probe.h"
 
+#include "mr_cache_inline.h"
 #include "mr_key.h"
 
 // Lookups in flight between two prefetch steps: 16 hide uniform misses, skewed keys want 32.
@@ -65,7 +66,7 @@ static void find_chunk(struct mr_probe *probe, unsigned first, unsigned end, str
 
 		if (lookup->outcome == MR_OUTCOME_BAD_KEY)
 			continue;
-		if (mr_cache_find(node->cache, probe->hashes[i], lookup->space, lookup->key,
+		if (mr_cache_find_inline(node->cache, probe->hashes[i], lookup->space, lookup->key,
 			    lookup->key_bytes, now_ticks, &lookup->ref)) {
 			lookup->outcome = MR_OUTCOME_HIT;
 			continue;
@@ -84,21 +85,26 @@ static void find_chunk(struct mr_probe *probe, unsigned first, unsigned end, str
 			probe->lookups[absent[i]].outcome = MR_OUTCOME_NEGATIVE;
 }
 
+// Asks for the buckets of lookups [first, first + PROBE_CHUNK) or up to end.
+static mr_always_inline void prefetch_buckets(
+	const struct mr_probe *probe, unsigned first, unsigned end, const struct mr_cache *cache)
+{
+	end = MR_MIN(end, first + PROBE_CHUNK);
+	for (unsigned i = first; i < end; i++)
+		mr_cache_prefetch_inline(cache, probe->hashes[i]);
+}
+
 void mr_probe_run(struct mr_probe *probe, unsigned first, unsigned end, struct mr_node *node,
 	uint64_t now_ticks)
 {
 	const struct mr_bloom *bloom = mr_node_bloom(node);
 
-	mr_cache_prefetch_bulk(
-		node->cache, &probe->hashes[first], MR_MIN(end - first, PROBE_CHUNK));
+	prefetch_buckets(probe, first, end, node->cache);
 	for (; first < end; first += PROBE_CHUNK) {
 		unsigned next = MR_MIN(first + PROBE_CHUNK, end);
 
-		if (next < end)
-			mr_cache_prefetch_bulk(
-				node->cache, &probe->hashes[next], MR_MIN(end - next, PROBE_CHUNK));
-		for (unsigned i = first; i < next; i++)
-			mr_cache_prefetch_row(node->cache, probe->hashes[i]);
+		prefetch_buckets(probe, next, end, node->cache);
+		mr_cache_prefetch_row_bulk_inline(node->cache, &probe->hashes[first], next - first);
 		find_chunk(probe, first, next, node, bloom, now_ticks);
 	}
 }

@@ -3,6 +3,9 @@
 
 #include <errno.h>
 
+#include "mr_cache_inline.h"
+#include "mr_net_fast.h"
+
 #define REP_BYTES ((unsigned)sizeof(struct mr_wire_rep))
 #define ENTRY_BYTES ((unsigned)sizeof(struct mr_wire_entry))
 
@@ -44,25 +47,30 @@ void mr_reply_begin(struct mr_reply *reply, struct rte_mbuf *m, struct rte_mempo
 	reply->n_entries = 0;
 	reply->n_datagrams = 1;
 	reply->scratch = scratch;
-	mr_wire_reply_begin(&reply->head, req, MR_WIRE_RESULT_OK);
-	reply->head.set_count = (uint8_t)view->n_parts;
-	reply->head.layout = htole32(view->layout);
+	reply->req = req;
+	reply->view = view;
+}
+
+// why: written from its parts each time. A head that is kept and copied would be read back in words
+// right after it was written in halves, and such a load waits for the store buffer.
+static mr_always_inline void put_head(const struct mr_reply *reply, uint8_t *at, unsigned frag,
+	unsigned first, unsigned n_entries)
+{
+	mr_wire_reply_begin(at, reply->req, MR_WIRE_RESULT_OK);
+	mr_wire_reply_view(at, reply->view->n_parts, reply->view->layout);
+	mr_wire_reply_fragment(at, frag, reply->n_datagrams, first, n_entries);
 }
 
 // Writes the head of the datagram in hand; how many there are is known only at the end.
 static void close_datagram(struct mr_reply *reply)
 {
-	struct mr_wire_rep head = reply->head;
-
 	if (reply->last == reply->first) {
 		reply->first_at = reply->at;
 		reply->first_n_entries = reply->n_entries;
 		return;
 	}
-	head.frag = htole16(reply->n_datagrams - 1);
-	head.first_entry = htole16(reply->first_entry);
-	head.entry_count = htole16(reply->n_entries);
-	memcpy(reply->payload, &head, sizeof(head));
+	put_head(reply, reply->payload, reply->n_datagrams - 1u, reply->first_entry,
+		reply->n_entries);
 	mr_packet(reply->last)->payload_bytes = reply->at;
 }
 
@@ -99,15 +107,8 @@ static int next_datagram(struct mr_reply *reply)
 static mr_always_inline void put_entry(struct mr_reply *reply, enum mr_status status,
 	uint64_t event_time_us, unsigned row_bytes, unsigned offset, unsigned piece_bytes)
 {
-	struct mr_wire_entry entry = {
-		.event_time_us = htole64(event_time_us),
-		.row_bytes = htole16((uint16_t)row_bytes),
-		.piece_offset = htole16((uint16_t)offset),
-		.piece_bytes = htole16((uint16_t)piece_bytes),
-		.status = (uint8_t)status,
-	};
-
-	memcpy(reply->payload + reply->at, &entry, sizeof(entry));
+	mr_wire_entry_put(
+		reply->payload + reply->at, status, event_time_us, row_bytes, offset, piece_bytes);
 	// Every byte that leaves is written: what the mbuf held before is nobody's business.
 	if (piece_bytes % 8 != 0)
 		memset(reply->payload + reply->at + ENTRY_BYTES + piece_bytes, 0,
@@ -198,8 +199,8 @@ int mr_reply_row(struct mr_reply *reply, const struct mr_view_part *part, const 
 	return 0;
 }
 
-int mr_reply_ref(struct mr_reply *reply, const struct mr_view_part *part,
-	const struct mr_cache *cache, const struct mr_cache_ref *ref)
+int mr_reply_ref(
+	struct mr_reply *reply, const struct mr_view_part *part, const struct mr_cache_ref *ref)
 {
 	int bytes = mr_view_part_bytes(part, ref->row, ref->row_bytes), ret;
 	uint8_t *out;
@@ -211,7 +212,7 @@ int mr_reply_ref(struct mr_reply *reply, const struct mr_view_part *part,
 		return ret;
 	ret = copy_part(part, ref->row, ref->row_bytes, out != NULL ? out : reply->scratch,
 		(unsigned)bytes);
-	if (mr_unlikely(ret < 0 || !mr_cache_valid(cache, ref)))
+	if (mr_unlikely(ret < 0 || !mr_cache_valid_inline(ref)))
 		return -EBADMSG;
 	if (mr_unlikely(out == NULL))
 		return put_pieces(reply, reply->scratch, (unsigned)bytes, ref->event_time_us);
@@ -244,7 +245,7 @@ static mr_always_inline void turn_around(struct rte_mbuf *m, const struct mr_pac
 		.l3_bytes = at->l3_bytes,
 		.payload_at = at->payload_at,
 	};
-	unsigned bytes = mr_net_reply_udp(
+	unsigned bytes = mr_net_reply_udp_fast(
 		rte_pktmbuf_mtod(m, uint8_t *), &frame, payload_bytes, port->tx_cksum);
 
 	m->data_len = (uint16_t)bytes;
@@ -270,9 +271,7 @@ void mr_reply_finish(struct mr_reply *reply, const struct mr_port *port)
 	struct rte_mbuf *m = reply->first;
 
 	close_datagram(reply);
-	reply->head.frag_count = htole16(reply->n_datagrams);
-	reply->head.entry_count = htole16(reply->first_n_entries);
-	memcpy(mr_packet_payload(m), &reply->head, sizeof(reply->head));
+	put_head(reply, mr_packet_payload(m), 0, 0, reply->first_n_entries);
 	at->payload_bytes = reply->first_at;
 	for (;;) {
 		turn_around(m, at, port, at->payload_bytes);

@@ -35,11 +35,13 @@ struct mr_reply {
 	uint16_t n_entries;   //!< in `last`
 	uint16_t n_datagrams;
 	uint16_t first_at, first_n_entries; //!< of `first`, once it is no longer `last`
-	struct mr_wire_rep head;            //!< what all datagrams say
-	uint8_t *scratch;                   //!< MR_ROW_MAX_BYTES, for rows in pieces
+	const struct mr_wire_request *req;  //!< what all datagrams say is made of these two
+	const struct mr_view *view;
+	uint8_t *scratch; //!< MR_ROW_MAX_BYTES, for rows in pieces
 };
 
-/** Starts a GET reply over @p m, whose struct mr_packet is set. */
+/** Starts a GET reply over @p m, whose struct mr_packet is set. @p req and @p view stay as they
+ *  are until it is finished. */
 void mr_reply_begin(struct mr_reply *reply, struct rte_mbuf *m, struct rte_mempool *pool,
 	const struct mr_port *port, const struct mr_wire_request *req, const struct mr_view *view,
 	uint8_t *scratch);
@@ -52,8 +54,8 @@ int mr_reply_row(struct mr_reply *reply, const struct mr_view_part *part, const 
 	uint32_t row_bytes, uint64_t event_time_us);
 
 /** Adds a row straight from the cache. @return 0; -ENOMEM; -EBADMSG: torn, nothing was added. */
-int mr_reply_ref(struct mr_reply *reply, const struct mr_view_part *part,
-	const struct mr_cache *cache, const struct mr_cache_ref *ref);
+int mr_reply_ref(
+	struct mr_reply *reply, const struct mr_view_part *part, const struct mr_cache_ref *ref);
 
 /** Takes it all back: further mbufs are freed. The caller restores the request's body. */
 void mr_reply_abandon(struct mr_reply *reply);

@@ -226,14 +226,24 @@ static mr_always_inline unsigned mr_net_finish_udp4(
 	uint8_t *ip = frame + at->l2_bytes, *udp = ip + MR_IP4_BYTES;
 	unsigned udp_bytes = MR_UDP_BYTES + payload_bytes;
 	uint32_t pseudo = mr_net_ip4_pseudo(ip, udp_bytes);
+	// Version, length, TOS; id 0, DF; TTL, protocol, sum 0.
+	uint32_t first = htobe32(0x45000000u | (ip[MR_IP4_TOS] & ~(unsigned)MR_TOS_ECN) << 16 |
+				 (MR_IP4_BYTES + udp_bytes));
+	uint32_t second = htobe32(MR_IP4_DF);
+	uint32_t third = htobe32(MR_NET_TTL << 24 | MR_PROTOCOL_UDP << 16);
 
-	// In the words that the sum reads: version, length, TOS; id 0, DF; TTL, protocol, sum 0.
-	mr_store_be32(ip, 0x45000000u | (ip[MR_IP4_TOS] & ~(unsigned)MR_TOS_ECN) << 16 |
-				  (MR_IP4_BYTES + udp_bytes));
-	mr_store_be32(ip + MR_IP4_ID, MR_IP4_DF);
-	mr_store_be32(ip + MR_IP4_TTL, MR_NET_TTL << 24 | MR_PROTOCOL_UDP << 16);
-	if ((tx_cksum & MR_NET_TX_IP_CKSUM) == 0)
-		mr_net_store16(ip + MR_IP4_CKSUM, (uint16_t)~mr_net_fold(mr_net_ip4_sum(ip)));
+	mr_net_store32(ip, first);
+	mr_net_store32(ip + MR_IP4_ID, second);
+	mr_net_store32(ip + MR_IP4_TTL, third);
+	if ((tx_cksum & MR_NET_TX_IP_CKSUM) == 0) {
+		// why from registers: see mr_net_finish_udp().
+		uint64_t sum = (uint64_t)first + second + third + mr_net_load32(ip + MR_IP4_SRC) +
+		               mr_net_load32(ip + MR_IP4_DST);
+
+		sum = (sum & UINT32_MAX) + (sum >> 32);
+		sum = (sum & UINT32_MAX) + (sum >> 32);
+		mr_net_store16(ip + MR_IP4_CKSUM, (uint16_t)~mr_net_fold((uint32_t)sum));
+	}
 	mr_net_finish_udp(udp, udp_bytes, pseudo, tx_cksum);
 	return at->payload_at + payload_bytes;
 }

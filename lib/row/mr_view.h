@@ -95,6 +95,6 @@ static mr_always_inline int mr_view_part_copy(const struct mr_view_part *part, c
 		return mr_view_part_copy_runs(part, row, row_bytes, out, capacity_bytes);
 	if (mr_unlikely(row_bytes > capacity_bytes))
 		return -ENOSPC;
-	mr_racy_copy(out, row, row_bytes);
+	mr_racy_copy_row(out, row, row_bytes);
 	return (int)row_bytes;
 }

@@ -15,7 +15,7 @@ static mr_always_inline int reply_hit(
 
 	if (mr_likely(!ref->deleted &&
 		      !mr_schema_expired(lookup->part->schema, ref->event_time_us, rx->now_us)))
-		return mr_reply_ref(reply, lookup->part, rx->node->cache, ref);
+		return mr_reply_ref(reply, lookup->part, ref);
 	// What the row says of itself counts only if it was read whole.
 	status = ref->deleted ? MR_STATUS_NOT_FOUND : MR_STATUS_EXPIRED;
 	if (!mr_cache_valid(rx->node->cache, ref))

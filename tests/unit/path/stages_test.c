@@ -2,7 +2,7 @@
 //
 // What only shows between two stages: rows that change while they are copied, I/O lcores that many
 // RX lcores want, replies longer than the protocol can count, ports too narrow for any reply. The
-// linker puts __wrap_mr_cache_find() between the probe and the cache, so that a row can change
+// linker puts __wrap_mr_probe_run() between the RX lcore and the probe, so that a row can change
 // right behind a lookup.
 #include "path_util.h"
 
@@ -20,33 +20,54 @@ static unsigned row_bytes, newer_bytes;
 static unsigned torn_key;
 static unsigned torn_left; // lookups of torn_key after which the row changes
 
-bool __real_mr_cache_find(struct mr_cache *cache, uint64_t hash, mr_space_t space, const void *key,
-	unsigned key_bytes, uint64_t now_ticks, struct mr_cache_ref *ret_ref);
-bool __wrap_mr_cache_find(struct mr_cache *cache, uint64_t hash, mr_space_t space, const void *key,
-	unsigned key_bytes, uint64_t now_ticks, struct mr_cache_ref *ret_ref);
+void __real_mr_probe_run(struct mr_probe *probe, unsigned first, unsigned end,
+	struct mr_node *node, uint64_t now_ticks);
+void __wrap_mr_probe_run(struct mr_probe *probe, unsigned first, unsigned end,
+	struct mr_node *node, uint64_t now_ticks);
+bool __real_mr_probe_again(
+	struct mr_probe *probe, unsigned i, struct mr_node *node, uint64_t now_ticks);
+bool __wrap_mr_probe_again(
+	struct mr_probe *probe, unsigned i, struct mr_node *node, uint64_t now_ticks);
 
-bool __wrap_mr_cache_find(struct mr_cache *cache, uint64_t hash, mr_space_t space, const void *key,
-	unsigned key_bytes, uint64_t now_ticks, struct mr_cache_ref *ret_ref)
+// Changes the row of lookup i right after it was found, if it is torn_key's.
+static void change_row(struct mr_probe *probe, unsigned i, struct mr_node *node, uint64_t now_ticks)
 {
+	const struct mr_lookup *lookup = &probe->lookups[i];
 	uint8_t torn[MR_KEY_MAX_BYTES];
-	bool found = __real_mr_cache_find(cache, hash, space, key, key_bytes, now_ticks, ret_ref);
 	struct mr_cache_row update = {
-		.hash = hash,
-		.space = space,
-		.key = key,
-		.key_bytes = key_bytes,
+		.hash = probe->hashes[i],
+		.space = lookup->space,
+		.key = lookup->key,
+		.key_bytes = lookup->key_bytes,
 		.row = newer,
 		.row_bytes = newer_bytes,
 		.event_time_us = PATH_NOW_US,
 	};
 
-	if (!found || torn_left == 0 ||
-		path_key(&path, mr_space_set(space), torn_key, torn) != key_bytes ||
-		memcmp(torn, key, key_bytes) != 0)
-		return found;
+	if (lookup->outcome != MR_OUTCOME_HIT || torn_left == 0 ||
+		path_key(&path, mr_space_set(lookup->space), torn_key, torn) !=
+			lookup->key_bytes ||
+		memcmp(torn, lookup->key, lookup->key_bytes) != 0)
+		return;
 	torn_left--;
-	assert_int_equal(mr_cache_update(cache, &update, false, now_ticks), 0);
-	return true;
+	assert_int_equal(mr_cache_update(node->cache, &update, false, now_ticks), 0);
+}
+
+void __wrap_mr_probe_run(struct mr_probe *probe, unsigned first, unsigned end,
+	struct mr_node *node, uint64_t now_ticks)
+{
+	__real_mr_probe_run(probe, first, end, node, now_ticks);
+	for (unsigned i = first; i < end; i++)
+		change_row(probe, i, node, now_ticks);
+}
+
+bool __wrap_mr_probe_again(
+	struct mr_probe *probe, unsigned i, struct mr_node *node, uint64_t now_ticks)
+{
+	bool found = __real_mr_probe_again(probe, i, node, now_ticks);
+
+	change_row(probe, i, node, now_ticks);
+	return found;
 }
 
 static int setup(void **state)
