@@ -63,15 +63,16 @@ mounted_at() {
 
 show() {
     printf '%-6s %-10s %8s %8s %16s\n' node size total free mounted
-    local n dir kb at
+    local n dir kb
+    local -A mounts=()
     for n in $(node=all nodes); do
         for dir in "$sys/node$n"/hugepages/hugepages-*kB; do
             [ -d "$dir" ] || continue
             kb=${dir##*hugepages-}
             kb=${kb%kB}
-            at=$(mounted_at "$kb")
-            printf '%-6s %-10s %8s %8s %16s\n' "$n" "$((kb / 1024))M" "$(cat "$dir/nr_hugepages")" \
-                "$(cat "$dir/free_hugepages")" "${at:--}"
+            [ -n "${mounts[$kb]:-}" ] || mounts[$kb]=$(mounted_at "$kb")
+            printf '%-6s %-10s %8s %8s %16s\n' "$n" "$((kb / 1024))M" "$(<"$dir/nr_hugepages")" \
+                "$(<"$dir/free_hugepages")" "${mounts[$kb]:--}"
         done
     done
 }
@@ -87,9 +88,9 @@ give() {
     for n in $(nodes); do
         file=$(pages_file "$n" "$size_kb")
         [ -f "$file" ] || die "node $n has no pages of $((size_kb / 1024))M: the kernel says which sizes this CPU has in $sys/node$n/hugepages"
-        remember "$n" "$size_kb" "$(cat "$file")"
+        remember "$n" "$size_kb" "$(<"$file")"
         echo "$want" >"$file"
-        got=$(cat "$file")
+        got=$(<"$file")
         [ "$got" -eq "$want" ] || short="$short node $n: $got of $want;"
     done
 }
@@ -149,7 +150,7 @@ undo() {
         while read -r n kb pages; do
             file=$(pages_file "$n" "$kb")
             echo "$pages" >"$file"
-            [ "$(cat "$file")" -eq "$pages" ] || short="$short node $n: $(cat "$file") instead of $pages;"
+            [ "$(<"$file")" -eq "$pages" ] || short="$short node $n: $(<"$file") instead of $pages;"
         done <"$state/before"
     else
         echo "nothing was changed since boot"

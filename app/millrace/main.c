@@ -17,6 +17,7 @@ static const struct command *const commands[] = {
 	&cmd_ping,
 	&cmd_stat,
 	&cmd_ctl,
+	&cmd_advise,
 };
 
 static void print_overview(FILE *out)
