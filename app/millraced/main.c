@@ -69,17 +69,22 @@ static int run(struct millraced *m)
 	int ret = 0;
 
 	while (started < MR_ARRAY_SIZE(stages) && ret == 0) {
+		notify("STATUS=starting: %s", stages[started].name);
 		ret = stages[started].start(m, &err);
 		// A stage that failed half-way is stopped too: stops take half-built state.
 		started++;
 	}
 	if (ret == 0) {
 		mr_log(MR_LOG_INFO, "millraced", "serving on %u port(s)", m->n_ports);
+		notify("READY=1\nSTATUS=serving on %u port(s)", m->n_ports);
 		control_loop(m);
+		notify("STOPPING=1\nSTATUS=stopping");
 		mr_log(MR_LOG_INFO, "millraced", "stopping");
 	} else {
-		mr_log(MR_LOG_ERROR, stages[started - 1].name, "%s",
-			err.text[0] != '\0' ? err.text : strerror(-ret));
+		if (err.text[0] == '\0')
+			mr_fail(&err, -ret, "%s", strerror(-ret));
+		mr_log(MR_LOG_ERROR, stages[started - 1].name, "%s", err.text);
+		notify("STATUS=%s: %s", stages[started - 1].name, err.text);
 	}
 	// EAL that did not come up has nothing to clean up.
 	if (started == 1 && ret < 0)

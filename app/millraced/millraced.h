@@ -78,3 +78,18 @@ uint64_t plan_node_bytes(const struct millraced *m);
 
 /** Signals, housekeeping, reload: returns when asked to stop. */
 void control_loop(struct millraced *m);
+
+/** Tells the service manager that started us, if one did: READY=1 and the like. */
+void notify(const char *format, ...) mr_printf(1, 2);
+
+/** Keeps the service manager's watchdog quiet while every RX lcore turns. */
+struct notify_watchdog {
+	uint64_t period_us; //!< 0: no watchdog
+	uint64_t next_us;
+	uint64_t turns[MR_LCORES_MAX]; //!< of the RX lcores when it was quieted last
+};
+
+void notify_watchdog_init(struct notify_watchdog *w);
+
+/** Every 100 ms or so, on the control lcore. */
+void notify_watchdog(struct notify_watchdog *w, const struct millraced *m);

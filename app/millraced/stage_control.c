@@ -60,18 +60,22 @@ static void reload(struct millraced *m)
 
 	if (out == NULL)
 		return;
+	notify("RELOADING=1");
 	if (mr_ctl_reload(m->ctl, out, &err) < 0)
 		mr_log(MR_LOG_ERROR, "config", "%s: the old one stays in force", err.text);
 	fclose(out);
 	if (text[0] != '\0')
 		mr_log(MR_LOG_INFO, "config", "%s", text);
+	notify("READY=1");
 }
 
 void control_loop(struct millraced *m)
 {
 	struct timespec wait = {.tv_nsec = HOUSEKEEPING_MS * (long)MR_NS_PER_MS};
+	struct notify_watchdog watchdog;
 	sigset_t set;
 
+	notify_watchdog_init(&watchdog);
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
@@ -85,5 +89,6 @@ void control_loop(struct millraced *m)
 		if (signal == SIGHUP)
 			reload(m);
 		mr_ctl_housekeeping(m->ctl);
+		notify_watchdog(&watchdog, m);
 	}
 }
