@@ -32,14 +32,14 @@ struct sim_op {
 };
 
 /** What a run has been through, so that a run that misses something is seen. */
-#define SIM_TALLIES(X)                                                                           \
-	X(replies)                                                                               \
-	X(rows)                                                                                  \
-	X(absent)                                                                                \
-	X(expired) X(busy) X(errors) X(acked) X(superseded) X(lost) X(hits) X(negatives) X(shed) \
-		X(torn) X(fills) X(fills_stale) X(evictions) X(commit_faults) X(read_faults)     \
-			X(nested_io) X(nested_rx) X(rebuilds) X(restarts) X(pieces) X(no_mbuf)   \
-				X(tx_full)
+#define SIM_TALLIES(X)                                                                            \
+	X(replies)                                                                                \
+	X(rows)                                                                                   \
+	X(absent)                                                                                 \
+	X(expired)                                                                                \
+	X(busy) X(errors) X(acked) X(superseded) X(lost) X(hits) X(negatives) X(shed) X(torn)     \
+		X(fills) X(fills_stale) X(evictions) X(commit_faults) X(read_faults) X(nested_io) \
+			X(nested_rx) X(rebuilds) X(restarts) X(pieces) X(no_mbuf) X(tx_full)
 
 struct sim_tally {
 #define X(name) uint64_t name;
@@ -57,7 +57,7 @@ struct sim {
 	uint64_t next_request_id;
 	uint32_t next_number;
 	uint16_t mtu_bytes;
-	char dir[64];
+	char base[32], dir[64]; //!< dir: below base, another one after each kill
 	unsigned n_dirs;
 	bool client_sleeps; //!< and the port fills
 

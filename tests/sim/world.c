@@ -41,6 +41,8 @@ static void print_writes(const struct model_key *key)
 
 _Noreturn void sim_fail(const char *what, const struct sim_op *op, unsigned key, unsigned set)
 {
+	char command[64];
+
 	fprintf(stderr, "\nsim: %s\n", what);
 	if (op != NULL)
 		fprintf(stderr,
@@ -54,7 +56,10 @@ _Noreturn void sim_fail(const char *what, const struct sim_op *op, unsigned key,
 	fprintf(stderr, "sim: step %llu; to see it again: --seed %llu --steps %llu\n",
 		(unsigned long long)sim.step, (unsigned long long)sim.seed,
 		(unsigned long long)sim.step + 1);
-	exit(1);
+	fflush(NULL);
+	snprintf(command, sizeof(command), "rm -rf %s", sim.base);
+	// In the middle of a turn nothing can be taken down in order.
+	_exit(system(command) == 0 ? 1 : 3);
 }
 
 // ---- turns
@@ -227,7 +232,7 @@ static void open_fixture(bool without_filter)
 
 static void new_dir(char *dir, size_t bytes)
 {
-	snprintf(dir, bytes, "/tmp/mr-sim-%d-%u", (int)getpid(), sim.n_dirs++);
+	snprintf(dir, bytes, "%s/%u", sim.base, sim.n_dirs++);
 }
 
 static void run(const char *verb, const char *a, const char *b)
@@ -247,6 +252,9 @@ void sim_open(uint64_t seed)
 	sim.now_us = UINT64_C(1800000000000000);
 	sim.mtu_bytes = seed % 2 ? 1500 : 9500;
 	model_clear(&sim.model);
+	snprintf(sim.base, sizeof(sim.base), "/tmp/mr-sim-XXXXXX");
+	if (mkdtemp(sim.base) == NULL)
+		sim_fail("no directory", NULL, 0, 0);
 	new_dir(sim.dir, sizeof(sim.dir));
 	open_fixture(false);
 }
@@ -290,7 +298,7 @@ void sim_close(void)
 {
 	sim_settle();
 	close_fixture();
-	run("rm -rf", sim.dir, "");
+	run("rm -rf", sim.base, "");
 	model_clear(&sim.model);
 }
 
@@ -319,11 +327,11 @@ void sim_settle(void)
 
 void sim_advance_clock(void)
 {
-	if (sim_chance(8))
+	if (sim_chance(3))
 		hoard_mbufs();
 	else if (n_hoard > 0)
 		release_hoard();
-	sim.client_sleeps = sim_chance(6);
+	sim.client_sleeps = sim_chance(4);
 	sim.now_us += sim_below(1500000);
 	mr_fixture_set_time(&sim.f, sim.now_us);
 }
