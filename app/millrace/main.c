@@ -15,6 +15,7 @@ static const struct command *const commands[] = {
 	&cmd_load,
 	&cmd_sets,
 	&cmd_ping,
+	&cmd_blast,
 	&cmd_stat,
 	&cmd_ctl,
 	&cmd_advise,

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define CATALOG_BYTES (2u << 20)
@@ -435,6 +436,21 @@ static void handle(struct fake *fake, const uint8_t *data, size_t bytes, const s
 		free(out.datagrams[i].data);
 }
 
+/** Sleeps to the end of the stall when there is one. */
+static void stall(const struct fake_faults *faults)
+{
+	struct timespec now;
+	uint64_t phase_us;
+
+	if (faults->stall_every_us == 0)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	phase_us = ((uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000) %
+	           faults->stall_every_us;
+	if (phase_us < faults->stall_us)
+		usleep((useconds_t)(faults->stall_us - phase_us));
+}
+
 static void *run(void *arg)
 {
 	struct fake *fake = arg;
@@ -451,6 +467,7 @@ static void *run(void *arg)
 		if (n <= 0)
 			continue;
 		pthread_mutex_lock(&fake->lock);
+		stall(&fake->faults);
 		handle(fake, data, (size_t)n, (struct sockaddr *)&from, from_bytes);
 		pthread_mutex_unlock(&fake->lock);
 	}

@@ -30,14 +30,16 @@ struct fake_faults {
 	bool reverse;           //!< datagrams of a reply go out last first
 	bool garbage;           //!< random bytes, and a damaged copy, go out before every datagram
 	unsigned delay_us;      //!< before every reply
-	unsigned max_payload;   //!< in HELLO, and of the replies
-	unsigned result;        //!< enum mr_wire_result for GET, PUT and DELETE
-	bool need_cookie;       //!< requests with another cookie than the present one are refused
-	bool new_layout;        //!< the second catalog is in force
-	bool second_value;      //!< rows of another event time, of the same length
-	bool alternate;         //!< each GET changes second_value
-	unsigned bad_rows;      //!< that many rows are sent damaged
-	unsigned version;       //!< protocol version spoken, when not ours
+	unsigned stall_us;      //!< does nothing for so long at the start of each stall_every_us
+	unsigned stall_every_us;
+	unsigned max_payload; //!< in HELLO, and of the replies
+	unsigned result;      //!< enum mr_wire_result for GET, PUT and DELETE
+	bool need_cookie;     //!< requests with another cookie than the present one are refused
+	bool new_layout;      //!< the second catalog is in force
+	bool second_value;    //!< rows of another event time, of the same length
+	bool alternate;       //!< each GET changes second_value
+	unsigned bad_rows;    //!< that many rows are sent damaged
+	unsigned version;     //!< protocol version spoken, when not ours
 };
 
 #define FAKE_WRITTEN_SLOTS 16384u
