@@ -52,6 +52,9 @@ address = 10.77.77.1
 path = $dir/store
 [cache]
 memory = 64M
+[security]
+allow = 10.77.77.0/24
+writers = 10.77.77.2
 [admin]
 socket = $dir/admin.sock
 EOF

@@ -18,6 +18,7 @@ static const struct stage stages[] = {
 	{"store", store_start, store_stop},
 	{"tiers", tiers_start, tiers_stop},
 	{"ports", ports_start, ports_stop},
+	{"security", policy_start, policy_stop},
 	{"lcores", lcores_start, lcores_stop},
 	{"control", control_start, control_stop},
 };
@@ -139,6 +140,10 @@ int main(int argc, char **argv)
 	}
 	mr_log_set_level((enum mr_log_level)m.config.log_level);
 	plan_print(&m, check ? stdout : stderr);
+	if (mr_policy_check(&m.config.security, check ? stdout : stderr, &err) < 0) {
+		fprintf(stderr, "millraced: %s: %s\n", m.config_file, err.text);
+		return 1;
+	}
 	if (check)
 		return 0;
 	block_signals();

@@ -30,6 +30,7 @@ struct millraced {
 	struct mr_store *store;
 	struct mr_registry *registry;
 	struct mr_filter *filter;
+	struct mr_policy *policy;
 	unsigned n_ports;
 	struct mr_port ports[MR_PORTS_MAX];
 	struct mr_handoff handoff;
@@ -65,6 +66,8 @@ int tiers_start(struct millraced *m, struct mr_err *err);
 void tiers_stop(struct millraced *m);
 int ports_start(struct millraced *m, struct mr_err *err);
 void ports_stop(struct millraced *m);
+int policy_start(struct millraced *m, struct mr_err *err);
+void policy_stop(struct millraced *m);
 int lcores_start(struct millraced *m, struct mr_err *err);
 void lcores_stop(struct millraced *m);
 int control_start(struct millraced *m, struct mr_err *err);

@@ -26,6 +26,7 @@ int control_start(struct millraced *m, struct mr_err *err)
 		.io = m->io_counters,
 		.registry = m->registry,
 		.filter = m->filter,
+		.policy = m->policy,
 		.stop = &m->stop,
 	};
 	struct mr_admin_params admin = {

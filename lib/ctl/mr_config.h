@@ -93,12 +93,28 @@ struct mr_config_cache {
 	double history_ratio; //!< -1: the cache's default
 };
 
+/** Lists of prefixes as text that mr_prefixes_parse() takes. */
+struct mr_config_security {
+	char allow[MR_CONFIG_TEXT_BYTES];
+	char trusted[MR_CONFIG_TEXT_BYTES];
+	char refuse[MR_CONFIG_TEXT_BYTES];
+	char writers[MR_CONFIG_TEXT_BYTES];
+	char limits[MR_CONFIG_TEXT_BYTES];
+	char keys_file[MR_CONFIG_TEXT_BYTES]; //!< "": no MAC keys, and a cookie secret of our own
+	uint64_t limit_burst_us;
+	uint64_t unproven_rate;
+	uint64_t rotation_us;
+	bool limit_dry_run;
+	bool unsafe;
+};
+
 struct mr_config {
 	struct mr_config_lcores lcores;
 	struct mr_config_memory memory;
 	struct mr_config_store store;
 	struct mr_config_filter filter;
 	struct mr_config_cache cache;
+	struct mr_config_security security;
 	uint64_t handoff_depth;
 	char admin_socket[MR_CONFIG_TEXT_BYTES];
 	char drivers_dir[MR_CONFIG_TEXT_BYTES]; //!< "auto": mr_config_drivers_dir()
@@ -111,6 +127,8 @@ enum mr_config_type {
 	MR_CONFIG_TEXT,
 	MR_CONFIG_CPUS,      //!< "0,2-3"
 	MR_CONFIG_ADDRESSES, //!< "192.0.2.1, fd00::1"
+	MR_CONFIG_PREFIXES,  //!< "10.0.0.0/8, fd00::/8"
+	MR_CONFIG_RATES,     //!< "10.0.0.0/8 500000"
 	MR_CONFIG_SWITCH,    //!< yes | no
 	MR_CONFIG_CHOICE,    //!< one of a few words
 	MR_CONFIG_COUNT,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "mr_config_priv.h"
+#include "mr_prefix.h"
 #include "mr_units.h"
 
 #include <arpa/inet.h>
@@ -74,6 +75,8 @@ void mr_config_value(const struct mr_config *config, const struct mr_config_port
 	switch (key->type) {
 	case MR_CONFIG_TEXT:
 	case MR_CONFIG_CPUS:
+	case MR_CONFIG_PREFIXES:
+	case MR_CONFIG_RATES:
 		snprintf(text, text_bytes, "%s", (const char *)at);
 		return;
 	case MR_CONFIG_ADDRESSES:
@@ -132,6 +135,12 @@ void mr_config_range_text(const struct mr_config_key *key, char *text, size_t te
 		return;
 	case MR_CONFIG_ADDRESSES:
 		snprintf(text, text_bytes, "addresses, separated by commas");
+		return;
+	case MR_CONFIG_PREFIXES:
+		snprintf(text, text_bytes, "prefixes, separated by commas");
+		return;
+	case MR_CONFIG_RATES:
+		snprintf(text, text_bytes, "prefixes with a rate each, separated by commas");
 		return;
 	case MR_CONFIG_SWITCH:
 		snprintf(text, text_bytes, "yes, no");
@@ -367,6 +376,15 @@ static int parse_addresses(void *at, const char *text, struct mr_err *err)
 	return 0;
 }
 
+static int parse_prefixes(
+	const struct mr_config_key *key, void *at, const char *text, struct mr_err *err)
+{
+	struct mr_prefix prefixes[MR_PREFIXES_MAX];
+	int n = mr_prefixes_parse(prefixes, text, key->type == MR_CONFIG_RATES, err);
+
+	return n < 0 ? n : parse_text(key, at, text, err);
+}
+
 int mr_config_value_parse(
 	const struct mr_config_key *key, void *base, const char *text, struct mr_err *err)
 {
@@ -379,6 +397,9 @@ int mr_config_value_parse(
 		return parse_cpus(at, text, err);
 	case MR_CONFIG_ADDRESSES:
 		return parse_addresses(at, text, err);
+	case MR_CONFIG_PREFIXES:
+	case MR_CONFIG_RATES:
+		return parse_prefixes(key, at, text, err);
 	case MR_CONFIG_SWITCH:
 		if (strcmp(text, "yes") != 0 && strcmp(text, "no") != 0)
 			return mr_fail(err, EINVAL, "want yes or no");

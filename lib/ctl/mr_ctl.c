@@ -57,6 +57,15 @@ static void log_overruns(struct mr_ctl *ctl, uint64_t limit_us)
 			mr_stage_help(overruns[i].stage));
 }
 
+static void turn_secrets(struct mr_ctl *ctl)
+{
+	struct mr_err err = {0};
+
+	if (mr_policy_turn(ctl->p.policy, &err) < 0)
+		mr_log_limited(
+			MR_LOG_ERROR, "security", "cookie secrets do not turn: %s", err.text);
+}
+
 void mr_ctl_housekeeping(struct mr_ctl *ctl)
 {
 	struct mr_tiers *tiers = ctl->p.tiers;
@@ -69,6 +78,13 @@ void mr_ctl_housekeeping(struct mr_ctl *ctl)
 	limit_us = ctl->p.config->lcores.watchdog_us;
 	pthread_mutex_unlock(&ctl->config);
 	log_overruns(ctl, limit_us);
+	if (ctl->p.policy != NULL)
+		turn_secrets(ctl);
+}
+
+static void print_warning(const char *warning, void *arg)
+{
+	fprintf(arg, "WARNING: %s\n", warning);
 }
 
 int mr_ctl_reload(struct mr_ctl *ctl, FILE *out, struct mr_err *err)
@@ -79,6 +95,8 @@ int mr_ctl_reload(struct mr_ctl *ctl, FILE *out, struct mr_err *err)
 	if (new == NULL)
 		return mr_fail(err, ENOMEM, "no memory for a configuration");
 	ret = mr_config_load(new, ctl->p.config_file, err);
+	if (ret == 0 && ctl->p.policy != NULL)
+		ret = mr_policy_reload(ctl->p.policy, &new->security, err);
 	if (ret == 0) {
 		pthread_mutex_lock(&ctl->config);
 		if (mr_config_print_changes(config, new, out) == 0)
@@ -88,6 +106,8 @@ int mr_ctl_reload(struct mr_ctl *ctl, FILE *out, struct mr_err *err)
 		mr_filter_set_rebuild_above(ctl->p.filter, config->filter.rebuild_above);
 		pthread_mutex_unlock(&ctl->config);
 	}
+	if (ret == 0 && ctl->p.policy != NULL)
+		mr_policy_warnings(ctl->p.policy, print_warning, out);
 	free(new);
 	return ret;
 }

@@ -18,6 +18,7 @@
 #include "mr_env.h"
 #include "mr_filter.h"
 #include "mr_handoff.h"
+#include "mr_policy.h"
 #include "mr_port.h"
 #include "mr_registry.h"
 #include "mr_store.h"
@@ -38,6 +39,7 @@ struct mr_ctl_params {
 	struct mr_io_counters **io; //!< by index, plan->n_io of them
 	struct mr_registry *registry;
 	struct mr_filter *filter;
+	struct mr_policy *policy; //!< NULL: none
 	_Atomic bool *stop; //!< set by the admin verb `stop`
 };
 

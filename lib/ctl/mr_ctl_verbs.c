@@ -208,6 +208,17 @@ static int config(const struct mr_admin_request *r, FILE *out, struct mr_err *er
 	return 0;
 }
 
+static int policy(const struct mr_admin_request *r, FILE *out, struct mr_err *err, void *arg)
+{
+	struct mr_ctl *ctl = arg;
+
+	(void)r;
+	if (ctl->p.policy == NULL)
+		return mr_fail(err, ENOENT, "no policy: anyone may do anything");
+	mr_policy_print(ctl->p.policy, out);
+	return 0;
+}
+
 static int rebuild(const struct mr_admin_request *r, FILE *out, struct mr_err *err, void *arg)
 {
 	struct mr_ctl *ctl = arg;
@@ -226,6 +237,7 @@ const struct mr_admin_verb mr_ctl_verbs[] = {
 	{"status", "", false, status, "the appliance, JSON"},
 	{"config", "", false, config, "the configuration in force, INI text"},
 	{"reload", "", false, reload, "reads the configuration file again"},
+	{"policy", "", false, policy, "who may ask and write, as it is in force"},
 	{"filter-rebuild", "", false, rebuild, "starts a rebuild of the Bloom filter"},
 	{"stop", "", false, stop, "stops the appliance cleanly"},
 };

@@ -110,6 +110,11 @@ def configurations(build):
     config_error(build, "rx = 0,1", "rx = 0,99", "CPU 99", "CPUs 0-")
     config_error(build, "net_tap0,iface=mr0", "net_nosuch0", "port test", "net_nosuch0")
     config_error(build, "net_tap0,iface=mr0", "0000:ff:1f.7", "port test", "0000:ff:1f.7")
+    config_error(build, "allow = 10.77.0.0/24", "allow = 10.77.0.1/24", r"millrace\.ini:\d+",
+                 "bits set behind its 24")
+    config_error(build, "allow = 10.77.0.0/24", "trusted = 0.0.0.0/0", "unsafe = yes would accept")
+    config_error(build, "allow = 10.77.0.0/24", "trusted = 10.77.0.2", "without MAC keys")
+    config_error(build, "writers = 10.77.0.2", "keys = /nonexistent", "security. keys: /nonexistent")
     with open("/proc/sys/vm/nr_hugepages") as pages:
         if pages.read().strip() == "0":
             config_error(build, "huge = no", "huge = yes", "free hugepages", r"scripts/hugepages\.sh set \d+")
@@ -141,7 +146,7 @@ def check(build):
 def test(build):
     check(build)
     configurations(build)
-    a = harness.Appliance(build)
+    a = harness.Appliance(build, security=harness.TRUSTED)
     a.start()
     a.tool("sets", "apply", os.path.join(harness.HERE, "rows.ini"))
     schema(a)

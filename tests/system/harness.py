@@ -18,6 +18,10 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 ADDRESS = "10.77.0.1"
 SERVER = ADDRESS + ":7411"
+# The namespace's own end of the port may ask and, without a MAC, write.
+ALLOW = "allow = 10.77.0.0/24\nwriters = 10.77.0.2"
+# For tests that write datagrams by hand: no cookies.
+TRUSTED = "trusted = 10.77.0.0/24\nwriters = 10.77.0.2\nunsafe = yes"
 
 
 def skip(why):
@@ -53,7 +57,7 @@ class Appliance:
     """millraced on a port in this namespace, with its own directory and DPDK prefix."""
 
     def __init__(self, build, device="net_tap0,iface=mr0", rx="0,1", io="0,1", interface="mr0",
-                 extra="", mtu=None, lcores=""):
+                 extra="", mtu=None, lcores="", security=ALLOW):
         self.build = build
         self.dir = tempfile.mkdtemp(prefix="millrace-test-")
         self.prefix = "mrtest%d" % os.getpid()
@@ -83,11 +87,13 @@ address = %s
 path = %s
 [cache]
 memory = 64M
+[security]
+%s
 [admin]
 socket = %s
 %s
 """ % (rx, io, lcores, self.prefix, device, ADDRESS, "mtu = %d" % mtu if mtu else "", self.store,
-                self.admin, extra))
+                security, self.admin, extra))
 
     def program(self, name):
         return os.path.join(self.build, "app", name, name)
