@@ -10,6 +10,8 @@
 
 static const struct option_def options[] = {
 	{"json", NULL, "one JSON object a key and line, instead of a table"},
+	{"strong", NULL, "all keys at one snapshot, none older than any acknowledged write"},
+	{"as-of", "TIME", "as it was then: RFC 3339, or microseconds; the sets must keep history"},
 	{"keys-from", "FILE", "more keys, one a line; - is stdin"},
 	{NULL, NULL, NULL},
 };
@@ -186,9 +188,18 @@ static void print_json(const struct mr_client_result *result, const struct keys 
 static int get_and_print(const struct invocation *inv, struct mr_client *client,
 	struct mr_client_view *view, const struct keys *keys)
 {
+	struct mr_client_read read = {.strong = option(inv, "strong") != NULL};
 	struct mr_client_result *result;
-	int rc = mr_client_get(client, view, keys->keys, keys->n, &result);
+	int rc = option_time_of(inv, "as-of", 0, &read.as_of_us);
 
+	if (rc != 0)
+		return rc;
+	rc = mr_client_get_as(client, view, &read, keys->keys, keys->n, &result);
+	if (rc == -EMSGSIZE)
+		return complain(inv, EXIT_BAD_INPUT,
+			"%zu keys do not fit one request, which is what --strong reads at one "
+			"snapshot: ask for fewer",
+			keys->n);
 	if (rc != 0)
 		return complain(inv, exit_code_of(-rc), "%s", strerror(-rc));
 	if (option(inv, "json") != NULL)
@@ -240,7 +251,9 @@ const struct command cmd_get = {
 		"not\n"
 		"there as -. The parts of a composite key are joined by commas: 17,DE.",
 	.example = "  millrace get user 17 18\n"
-		   "  millrace get ctr --json --keys-from keys.txt",
+		   "  millrace get ctr --json --keys-from keys.txt\n"
+		   "  millrace get account 17 --strong\n"
+		   "  millrace get account 17 --as-of 2025-11-01T12:00:00Z",
 	.options = options,
 	.talks_to_server = true,
 	.run = run,

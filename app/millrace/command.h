@@ -104,5 +104,9 @@ int exit_code_of_result(const struct invocation *inv, const struct mr_client_res
 /** Now, as event times are given. */
 uint64_t now_us(void);
 
+/** Time given with an option, or @p fallback. */
+int option_time_of(
+	const struct invocation *inv, const char *name, uint64_t fallback, uint64_t *ret_time_us);
+
 /** Event time given with --time, or @p fallback. */
 int option_time(const struct invocation *inv, uint64_t fallback, uint64_t *ret_time_us);

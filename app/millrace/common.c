@@ -132,13 +132,19 @@ uint64_t now_us(void)
 	return (uint64_t)now.tv_sec * MR_US_PER_S + (uint64_t)now.tv_nsec / MR_NS_PER_US;
 }
 
-int option_time(const struct invocation *inv, uint64_t fallback, uint64_t *ret_time_us)
+int option_time_of(
+	const struct invocation *inv, const char *name, uint64_t fallback, uint64_t *ret_time_us)
 {
-	const char *text = option(inv, "time");
+	const char *text = option(inv, name);
 	struct mr_err err;
 
 	*ret_time_us = fallback;
 	if (text != NULL && parse_time(text, strlen(text), ret_time_us, &err) != 0)
-		return usage_error(inv, "--time: %s", err.text);
+		return usage_error(inv, "--%s: %s", name, err.text);
 	return 0;
+}
+
+int option_time(const struct invocation *inv, uint64_t fallback, uint64_t *ret_time_us)
+{
+	return option_time_of(inv, "time", fallback, ret_time_us);
 }

@@ -319,15 +319,22 @@ static struct mr_client_result *wait_for(struct mr_client *client, struct mr_cli
 	return call;
 }
 
-int mr_client_get(struct mr_client *client, struct mr_client_view *view,
-	const struct mr_client_key *keys, size_t n_keys, struct mr_client_result **ret_result)
+int mr_client_get_as(struct mr_client *client, struct mr_client_view *view,
+	const struct mr_client_read *read, const struct mr_client_key *keys, size_t n_keys,
+	struct mr_client_result **ret_result)
 {
 	struct mr_client_result *call;
-	int rc = mr_client_call_get(client, view, keys, n_keys, NULL, &call);
+	int rc = mr_client_call_get(client, view, read, keys, n_keys, NULL, &call);
 
 	if (rc == 0)
 		*ret_result = wait_for(client, call);
 	return rc;
+}
+
+int mr_client_get(struct mr_client *client, struct mr_client_view *view,
+	const struct mr_client_key *keys, size_t n_keys, struct mr_client_result **ret_result)
+{
+	return mr_client_get_as(client, view, NULL, keys, n_keys, ret_result);
 }
 
 static int write_sync(struct mr_client *client, uint8_t op, const struct mr_schema *schema,
@@ -356,7 +363,14 @@ int mr_client_delete(struct mr_client *client, const struct mr_schema *schema,
 int mr_client_submit_get(struct mr_client *client, struct mr_client_view *view,
 	const struct mr_client_key *keys, size_t n_keys, void *user)
 {
-	return mr_client_call_get(client, view, keys, n_keys, user, NULL);
+	return mr_client_call_get(client, view, NULL, keys, n_keys, user, NULL);
+}
+
+int mr_client_submit_get_as(struct mr_client *client, struct mr_client_view *view,
+	const struct mr_client_read *read, const struct mr_client_key *keys, size_t n_keys,
+	void *user)
+{
+	return mr_client_call_get(client, view, read, keys, n_keys, user, NULL);
 }
 
 int mr_client_submit_put(struct mr_client *client, const struct mr_schema *schema,

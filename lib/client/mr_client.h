@@ -77,6 +77,16 @@ struct mr_client_options {
 	uint32_t socket_bytes;      //!< kernel buffer asked for per socket and direction; 4 MiB
 };
 
+/** How a get reads. All zero: fast, every key by itself as fresh as its last acknowledged write. */
+struct mr_client_read {
+	/**
+	 * All keys at one snapshot of the server's store, none older than any write acknowledged
+	 * before the call. They must fit one request: 255 keys at most.
+	 */
+	bool strong;
+	uint64_t as_of_us; //!< the rows as they were then; 0: now. The view's sets keep history
+};
+
 /** Outcome of one key in one set of the view, or of one row of a write. */
 enum mr_client_status {
 	MR_CLIENT_OK = 0,
@@ -197,6 +207,15 @@ int mr_client_get(struct mr_client *client, struct mr_client_view *view,
 	const struct mr_client_key *keys, size_t n_keys, struct mr_client_result **ret_result);
 
 /**
+ * As mr_client_get(), read as @p read says. A server that keeps no history, or none that reaches
+ * back so far, refuses ("unsupported").
+ * @return as mr_client_get(); -EMSGSIZE: strong, and the keys do not fit one request.
+ */
+int mr_client_get_as(struct mr_client *client, struct mr_client_view *view,
+	const struct mr_client_read *read, const struct mr_client_key *keys, size_t n_keys,
+	struct mr_client_result **ret_result);
+
+/**
  * Writes rows into the set's current version. Rows are sent in the order given.
  *
  * @param schema
@@ -222,6 +241,9 @@ int mr_client_delete(struct mr_client *client, const struct mr_schema *schema,
  */
 int mr_client_submit_get(struct mr_client *client, struct mr_client_view *view,
 	const struct mr_client_key *keys, size_t n_keys, void *user);
+int mr_client_submit_get_as(struct mr_client *client, struct mr_client_view *view,
+	const struct mr_client_read *read, const struct mr_client_key *keys, size_t n_keys,
+	void *user);
 int mr_client_submit_put(struct mr_client *client, const struct mr_schema *schema,
 	const struct mr_client_row *rows, size_t n_rows, void *user);
 int mr_client_submit_delete(struct mr_client *client, const struct mr_schema *schema,

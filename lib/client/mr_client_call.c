@@ -151,19 +151,46 @@ static int enter(struct mr_client *client, struct mr_client_result *call,
 	return 0;
 }
 
+/** Whether the keys fit one request, with every optional part that it may have. */
+static bool fits_one_request(
+	const struct mr_client *client, const struct mr_client_key *keys, size_t n_keys)
+{
+	size_t bytes = sizeof(struct mr_wire_req) + 2 * sizeof(uint64_t);
+
+	if (n_keys > MR_WIRE_KEYS_MAX)
+		return false;
+	for (size_t i = 0; i < n_keys; i++)
+		bytes += keys[i].bytes + 1u;
+	return bytes <= client->max_payload_bytes;
+}
+
+static uint16_t read_flags(const struct mr_client_read *read)
+{
+	if (read == NULL)
+		return 0;
+	return (uint16_t)((read->strong ? MR_WIRE_F_STRONG : 0) |
+			  (read->as_of_us != 0 ? MR_WIRE_F_ASOF : 0));
+}
+
 int mr_client_call_get(struct mr_client *client, struct mr_client_view *view,
-	const struct mr_client_key *keys, size_t n_keys, void *user,
-	struct mr_client_result **ret_call)
+	const struct mr_client_read *read, const struct mr_client_key *keys, size_t n_keys,
+	void *user, struct mr_client_result **ret_call)
 {
 	struct request request = {.keys = keys, .n = n_keys};
+	uint16_t flags = read_flags(read);
 	struct mr_client_result *call;
 
 	if (n_keys == 0)
 		return -EINVAL;
+	// A second request would see another snapshot.
+	if ((flags & MR_WIRE_F_STRONG) && !fits_one_request(client, keys, n_keys))
+		return -EMSGSIZE;
 	call = call_new(MR_WIRE_OP_GET, user);
 	if (call == NULL)
 		return -ENOMEM;
 	call->view = view;
+	call->flags = flags;
+	call->as_of_us = read != NULL ? read->as_of_us : 0;
 	return enter(client, call, &request, ret_call);
 }
 
@@ -220,7 +247,8 @@ static struct cut cut_get(struct mr_client *client, const struct mr_client_resul
 	struct mr_wire_key keys[MR_WIRE_KEYS_MAX];
 	uint32_t expected = expected_bytes(call->def->view);
 	uint32_t reply_bytes = 0;
-	uint32_t bytes = sizeof(struct mr_wire_req);
+	uint32_t bytes = sizeof(struct mr_wire_req) + sizeof(uint64_t);
+	bool is_one = (call->flags & MR_WIRE_F_STRONG) != 0;
 	size_t left = call->n_keys - call->cursor;
 	struct cut cut = {0};
 
@@ -230,9 +258,10 @@ static struct cut cut_get(struct mr_client *client, const struct mr_client_resul
 		// One byte more for the table of lengths, which is there when lengths differ.
 		bytes += key->key_bytes + 1u;
 		reply_bytes += expected;
-		if (cut.n_keys > 0 && (bytes > client->max_payload_bytes ||
-					      reply_bytes > MR_CLIENT_REPLY_DATAGRAMS *
-								    client->max_payload_bytes))
+		if (cut.n_keys > 0 && !is_one &&
+			(bytes > client->max_payload_bytes ||
+				reply_bytes >
+					MR_CLIENT_REPLY_DATAGRAMS * client->max_payload_bytes))
 			break;
 		keys[cut.n_keys].data = call->blob + key->key_offset;
 		keys[cut.n_keys].bytes = key->key_bytes;
@@ -276,6 +305,8 @@ static struct cut cut_part(struct mr_client *client, const struct mr_client_resu
 	struct mr_wire_ask ask = {
 		.request_id = mr_client_next_id(client),
 		.deadline_us = client->options.deadline_us,
+		.as_of_us = call->as_of_us,
+		.flags = call->flags,
 		.view = call->op == MR_WIRE_OP_GET ? call->def->view->id : call->set_id,
 	};
 

@@ -153,7 +153,9 @@ struct mr_client_result {
 	uint64_t rtt_ns;              //!< PING
 	uint32_t layout;              //!< PUT
 	uint32_t parts_open;
-	uint16_t set_id; //!< PUT, DELETE
+	uint64_t as_of_us; //!< GET with MR_WIRE_F_ASOF
+	uint16_t flags;    //!< GET: MR_WIRE_F_STRONG, MR_WIRE_F_ASOF
+	uint16_t set_id;   //!< PUT, DELETE
 	uint16_t n_sets;
 	uint8_t op;
 	uint8_t restarts;
@@ -237,8 +239,8 @@ void mr_client_hello_reply(
 
 // _call
 int mr_client_call_get(struct mr_client *client, struct mr_client_view *view,
-	const struct mr_client_key *keys, size_t n_keys, void *user,
-	struct mr_client_result **ret_call);
+	const struct mr_client_read *read, const struct mr_client_key *keys, size_t n_keys,
+	void *user, struct mr_client_result **ret_call);
 int mr_client_call_write(struct mr_client *client, uint8_t op, const struct mr_schema *schema,
 	const struct mr_client_row *rows, size_t n_rows, void *user,
 	struct mr_client_result **ret_call);

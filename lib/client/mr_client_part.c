@@ -80,6 +80,26 @@ static void fail_over(struct mr_client *client, const struct mr_client_part *par
 	client->stats.failovers++;
 }
 
+// What a strong read is asked again for is of another snapshot: nothing that came, or may still
+// come, for the attempt before it may stand beside that.
+static void start_anew(struct mr_client *client, struct mr_client_part *part)
+{
+	struct mr_client_result *call = part->call;
+	size_t first = part->first_key * call->n_sets;
+	size_t n = (size_t)part->n_keys * call->n_sets;
+
+	for (size_t i = first; i < first + n; i++) {
+		mr_client_entry_drop_pieces(&call->entries[i]);
+		call->entries[i] = (struct mr_client_entry){0};
+	}
+	part->entries_left = n;
+	if (client->id_counter << MR_CLIENT_SLOT_BITS == 0)
+		client->id_counter = 1;
+	part->request_id =
+		client->id_counter++ << MR_CLIENT_SLOT_BITS | (uint64_t)(part - client->slots);
+	mr_store_le64(part->data + offsetof(struct mr_wire_req, request_id), part->request_id);
+}
+
 void mr_client_part_timeout(struct mr_client *client, struct mr_client_part *part)
 {
 	client->stats.timeouts++;
@@ -89,6 +109,8 @@ void mr_client_part_timeout(struct mr_client *client, struct mr_client_part *par
 		return;
 	}
 	client->stats.retries++;
+	if (part->call != NULL && (part->call->flags & MR_WIRE_F_STRONG))
+		start_anew(client, part);
 	mr_client_part_queue(client, part);
 }
 

@@ -47,10 +47,11 @@ static json_t *columns_json(const struct mr_shape *shape)
 
 static json_t *set_json(const struct mr_schema *schema)
 {
-	return json_pack("{s:s, s:i, s:i, s:I, s:s, s:o, s:o}", "name", schema->name, "id",
+	return json_pack("{s:s, s:i, s:i, s:I, s:I, s:s, s:o, s:o}", "name", schema->name, "id",
 		(int)schema->id, "version", (int)schema->version, "ttl_us",
-		(json_int_t)schema->ttl_us, "durability", mr_durability_name(schema->durability),
-		"key", key_json(schema), "columns", columns_json(&schema->shape));
+		(json_int_t)schema->ttl_us, "history_us", (json_int_t)schema->history_us,
+		"durability", mr_durability_name(schema->durability), "key", key_json(schema),
+		"columns", columns_json(&schema->shape));
 }
 
 static json_t *view_json(const struct mr_view *view)

@@ -92,6 +92,7 @@ struct mr_rx_counters {
 #define MR_IO_COUNTERS(X)                                                               \
 	X(requests, "requests", "requests taken from rings")                            \
 	X(reads, "requests", "GET requests")                                            \
+	X(strong, "requests", "strong and as-of GETs, read at a snapshot")              \
 	X(writes, "requests", "PUT and DELETE requests")                                \
 	X(lookups, "lookups", "(key, set) pairs of those GETs")                         \
 	X(hits, "lookups", "found in the cache by the time they got here")              \

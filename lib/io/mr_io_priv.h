@@ -27,6 +27,7 @@ struct mr_io_request {
 	const struct mr_view *view;     //!< GET
 	const struct mr_schema *schema; //!< write
 	uint32_t first, n;              //!< lookups or records
+	bool strong;                    //!< GET: from the store alone, at one snapshot
 	uint16_t rx;
 	struct mr_wire_request wire;
 };
@@ -66,6 +67,8 @@ struct mr_io {
 
 	// Reads of the group in hand.
 	unsigned n_gets;
+	bool strong, as_of; //!< one of them is; an as-of GET is the only one of its group
+	uint64_t as_of_us;
 	struct mr_io_request gets[MR_IO_BURST];
 	struct mr_probe probe;
 	struct mr_io_row rows[MR_PROBE_MAX];

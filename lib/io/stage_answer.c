@@ -7,11 +7,12 @@ static int answer_row(struct mr_io *io, struct mr_reply *reply, unsigned i)
 {
 	const struct mr_view_part *part = io->probe.lookups[i].part;
 	const struct mr_io_row *row = &io->rows[i];
+	uint64_t now_us = io->as_of ? io->as_of_us : io->now_us;
 	int ret;
 
 	if (row->status != MR_STATUS_OK)
 		return mr_reply_status(reply, row->status, 0);
-	if (mr_schema_expired(part->schema, row->event_time_us, io->now_us))
+	if (mr_schema_expired(part->schema, row->event_time_us, now_us))
 		return mr_reply_status(reply, MR_STATUS_EXPIRED, row->event_time_us);
 	ret = mr_reply_row(reply, part, row->row, row->row_bytes, row->event_time_us);
 	// A stored row that is not one of its set: damage that only this key shall suffer from.

@@ -45,7 +45,8 @@ static void take_result(struct mr_io *io, unsigned read)
 
 	row->status = MR_STATUS_NOT_FOUND;
 	if (get->result == -ENOENT) {
-		mr_count(&io->counters.false_positives, 1);
+		if (!io->as_of)
+			mr_count(&io->counters.false_positives, 1);
 		return;
 	}
 	if (get->result < 0 || (!get->deleted && get->layout != schema->layout)) {
@@ -59,8 +60,25 @@ static void take_result(struct mr_io *io, unsigned read)
 	row->event_time_us = get->event_time_us;
 	if (!get->deleted)
 		row->status = MR_STATUS_OK;
-	if (!mr_schema_expired(schema, get->event_time_us, io->now_us))
+	if (!io->as_of && !mr_schema_expired(schema, get->event_time_us, io->now_us))
 		fill(io, read, node_of(io, i));
+}
+
+// Reads the group at one state of the store, taken after all of it arrived: no write that was
+// acknowledged before can be missing. Without memory for a snapshot, nothing is read.
+static void read_at_snapshot(struct mr_io *io)
+{
+	struct mr_store_snapshot *snapshot = mr_store_snapshot_take(io->p.store);
+	int ret = snapshot != NULL ? 0 : -ENOMEM;
+
+	if (ret == 0 && io->as_of)
+		ret = mr_store_read_as_of(
+			io->reader, snapshot, io->as_of_us, io->reads, io->n_reads);
+	else if (ret == 0)
+		ret = mr_store_read_at(io->reader, snapshot, io->reads, io->n_reads);
+	mr_store_snapshot_release(snapshot);
+	for (unsigned r = 0; r < io->n_reads && ret < 0; r++)
+		io->reads[r].result = -EIO;
 }
 
 void mr_io_read(struct mr_io *io)
@@ -69,7 +87,10 @@ void mr_io_read(struct mr_io *io)
 
 	if (io->n_reads == 0)
 		return;
-	mr_store_read(io->reader, io->reads, io->n_reads);
+	if (io->strong)
+		read_at_snapshot(io);
+	else
+		mr_store_read(io->reader, io->reads, io->n_reads);
 	mr_hist_record(&io->counters.read_cycles, rte_rdtsc() - start, 1);
 	mr_count(&io->counters.store_reads, io->n_reads);
 	for (unsigned r = 0; r < io->n_reads; r++)

@@ -14,6 +14,19 @@ static bool too_late(const struct mr_io *io, const struct mr_io_request *request
 	return request->wire.deadline_us != 0 && us > (double)request->wire.deadline_us;
 }
 
+// Whether every set of a view keeps history that reaches back to a time.
+static bool reaches_back(const struct mr_io *io, const struct mr_view *view, uint64_t as_of_us)
+{
+	for (unsigned p = 0; p < view->n_parts; p++) {
+		uint64_t history_us = view->parts[p].schema->history_us;
+
+		if (history_us == 0 ||
+			(as_of_us < io->now_us && io->now_us - as_of_us > history_us))
+			return false;
+	}
+	return true;
+}
+
 static void sort_get(struct mr_io *io, const struct mr_io_request *request)
 {
 	struct mr_io_request *get = &io->gets[io->n_gets];
@@ -25,6 +38,18 @@ static void sort_get(struct mr_io *io, const struct mr_io_request *request)
 		refuse(get, MR_WIRE_RESULT_UNKNOWN_VIEW);
 		return;
 	}
+	get->strong = (get->wire.flags & (MR_WIRE_F_STRONG | MR_WIRE_F_ASOF)) != 0;
+	if (get->wire.flags & MR_WIRE_F_ASOF) {
+		if (!reaches_back(io, get->view, get->wire.as_of_us)) {
+			refuse(get, MR_WIRE_RESULT_UNSUPPORTED);
+			return;
+		}
+		io->as_of = true;
+		io->as_of_us = get->wire.as_of_us;
+	}
+	io->strong |= get->strong;
+	if (get->strong)
+		mr_count(&io->counters.strong, 1);
 	get->first = io->probe.n;
 	mr_probe_add(&io->probe, &get->wire, get->view, get->wire.keys);
 	get->n = io->probe.n - get->first;
@@ -87,7 +112,8 @@ static void sort_write(struct mr_io *io, const struct mr_io_request *request)
 	io->n_writes++;
 }
 
-static void sort_one(struct mr_io *io, unsigned i)
+// Takes a request into the group. False: it needs a group of its own.
+static bool sort_one(struct mr_io *io, unsigned i)
 {
 	struct rte_mbuf *m = io->mbufs[i];
 	struct mr_io_request request = {
@@ -103,21 +129,29 @@ static void sort_one(struct mr_io *io, unsigned i)
 		refuse(&request, MR_WIRE_RESULT_MALFORMED);
 	else if (too_late(io, &request))
 		refuse(&request, MR_WIRE_RESULT_TOO_LATE);
+	else if ((request.wire.flags & MR_WIRE_F_ASOF) && io->n_gets > 0)
+		return false;
 	else if (request.wire.op == MR_WIRE_OP_GET)
 		sort_get(io, &request);
 	else
 		sort_write(io, &request);
+	return true;
 }
 
 void mr_io_sort(struct mr_io *io)
 {
 	io->n_gets = 0;
+	io->strong = false;
+	io->as_of = false;
 	io->n_writes = 0;
 	io->n_records = 0;
 	io->probe.n = 0;
 	while (io->next < io->n_mbufs && io->probe.n < MR_IO_GROUP_LOOKUPS &&
-		io->n_records < MR_IO_GROUP_RECORDS)
-		sort_one(io, io->next++);
+		io->n_records < MR_IO_GROUP_RECORDS && !io->as_of) {
+		if (!sort_one(io, io->next))
+			break;
+		io->next++;
+	}
 	mr_count(&io->counters.reads, io->n_gets);
 	mr_count(&io->counters.writes, io->n_writes);
 }

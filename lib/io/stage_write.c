@@ -46,6 +46,7 @@ static void add_put(struct mr_io *io, unsigned n, const struct mr_io_record *rec
 		.key = record->row.key,
 		.key_bytes = record->row.key_bytes,
 		.deleted = record->deleted,
+		.keep_history = record->schema->history_us != 0,
 		.event_time_us = record->row.event_time_us,
 		.layout = record->schema->layout,
 		.row = record->row.row,

@@ -13,6 +13,7 @@
  *     version = 1                 # current version; default 1
  *     ttl = 7d                    # default 0: never expires
  *     durability = sync           # sync | wal; default sync
+ *     history = 30d               # keeps earlier rows this long for as-of reads; default 0: none
  *     column age = i32
  *     column embedding = f32[16]
  *     column city = string
@@ -78,8 +79,8 @@ size_t mr_catalog_print_view(const struct mr_view *view, char *text, size_t text
  * text for mr_catalog_build().
  *
  * A set's id, key and columns cannot change while it has rows of that layout: such a change is
- * refused here with a message that says what differs. TTL, durability and views can. A set whose
- * text states no version keeps the one it has.
+ * refused here with a message that says what differs. TTL, durability, history and views can. A set
+ * whose text states no version keeps the one it has.
  *
  * @return length as snprintf does, or -EINVAL with a message.
  */

@@ -30,7 +30,7 @@ struct section {
 	const char *title; // "set user"
 	const char *name;  // "user"
 	unsigned line;
-	bool is_view, has_id, has_key, has_ttl, has_durability;
+	bool is_view, has_id, has_key, has_ttl, has_durability, has_history;
 	uint16_t id;
 	struct mr_schema *schema;
 	unsigned n_columns;
@@ -259,6 +259,15 @@ static int parse_ttl(const struct mr_ini_item *item, struct mr_schema *schema, s
 	return 0;
 }
 
+static int parse_history(
+	const struct mr_ini_item *item, struct mr_schema *schema, struct mr_err *err)
+{
+	if (mr_parse_duration_us(item->value, &schema->history_us) < 0)
+		return mr_ini_fail(
+			item, err, EINVAL, "a duration such as 30d or 12h; 0: no history is kept");
+	return 0;
+}
+
 static int parse_durability(
 	const struct mr_ini_item *item, struct mr_schema *schema, struct mr_err *err)
 {
@@ -307,8 +316,12 @@ static int parse_set_key(const struct mr_ini_item *item, struct parser *p, struc
 		ret = once(item, &s->has_durability, err);
 		return ret < 0 ? ret : parse_durability(item, s->schema, err);
 	}
-	return mr_ini_fail(
-		item, err, EINVAL, "unknown key: id, key, version, ttl, durability or column NAME");
+	if (strcmp(item->key, "history") == 0) {
+		ret = once(item, &s->has_history, err);
+		return ret < 0 ? ret : parse_history(item, s->schema, err);
+	}
+	return mr_ini_fail(item, err, EINVAL,
+		"unknown key: id, key, version, ttl, durability, history or column NAME");
 }
 
 static int parse_view_key(const struct mr_ini_item *item, struct parser *p, struct mr_err *err)

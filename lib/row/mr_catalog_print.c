@@ -34,6 +34,9 @@ void mr_catalog_put_set(struct mr_sink *sink, const struct mr_schema *schema)
 	mr_sink_printf(sink, "\nversion = %u\nttl = %s\ndurability = %s\n", schema->version,
 		mr_format_duration_us(schema->ttl_us, text, sizeof(text)),
 		mr_durability_name(schema->durability));
+	if (schema->history_us != 0)
+		mr_sink_printf(sink, "history = %s\n",
+			mr_format_duration_us(schema->history_us, text, sizeof(text)));
 	for (unsigned i = 0; i < schema->shape.n_columns; i++) {
 		const struct mr_column *c = &schema->shape.columns[i];
 

@@ -90,10 +90,11 @@ struct mr_shape {
 struct mr_schema {
 	const char *name;
 	uint16_t id;
-	uint16_t version; //!< the current one, from 1
-	bool has_version; //!< the text said so; otherwise it is 1 until mr_catalog_merge() knows
-	                  //!< better
-	uint64_t ttl_us;  //!< 0: rows do not expire
+	uint16_t version;    //!< the current one, from 1
+	bool has_version;    //!< the text said so; otherwise it is 1 until mr_catalog_merge() knows
+	                     //!< better
+	uint64_t ttl_us;     //!< 0: rows do not expire
+	uint64_t history_us; //!< for how long earlier rows can be read as of then; 0: none are kept
 	enum mr_durability durability;
 	uint8_t n_key_parts;
 	struct mr_key_part key_parts[MR_KEY_PARTS_MAX];

@@ -19,11 +19,11 @@
 /** A request of the group in hand. */
 struct mr_rx_request {
 	struct rte_mbuf *m;
-	const struct mr_view *view; //!< GET
+	const struct mr_view *view; //!< GET that memory may answer
 	uint32_t first_lookup, n_lookups;
 	uint32_t saved_at; //!< copy of the payload behind the header in `saved`
 	uint16_t saved_bytes;
-	bool to_io; //!< a write, or a GET with misses
+	bool to_io; //!< a write, a strong or as-of GET, or a GET with misses
 	struct mr_wire_request wire;
 };
 

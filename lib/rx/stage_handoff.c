@@ -6,15 +6,30 @@ static unsigned choose_io(const struct mr_rx *rx, const struct mr_rx_request *re
 {
 	struct mr_wire_row row;
 	uint32_t cursor = 0;
+	unsigned key_bytes = 0;
 	uint64_t hash;
 
 	if (request->view != NULL) {
 		hash = rx->probe.hashes[request->first_lookup];
+	} else if (request->wire.op == MR_WIRE_OP_GET) {
+		const uint8_t *key = mr_wire_key_next(&request->wire, &cursor, &key_bytes);
+
+		hash = mr_hash_key(key, key_bytes);
 	} else {
 		mr_wire_record_next(&request->wire, &cursor, &row);
 		hash = mr_hash_key(row.key, row.key_bytes);
 	}
 	return rx->io[((hash >> 32) * rx->n_io) >> 32];
+}
+
+// No key of it was looked at here, so there is nothing to answer one by one.
+static void shed_strong(struct mr_rx *rx, struct mr_rx_request *request)
+{
+	mr_small_refuse(request->m, rx->port, &request->wire, MR_WIRE_RESULT_BUSY);
+	mr_count(&rx->counters.refused, 1);
+	mr_count(&rx->counters.results[MR_WIRE_RESULT_BUSY], 1);
+	rx->n_answered++;
+	mr_rx_send(rx, request->m);
 }
 
 static void shed_write(struct mr_rx *rx, struct mr_rx_request *request)
@@ -31,10 +46,12 @@ static void shed_write(struct mr_rx *rx, struct mr_rx_request *request)
 static void shed(struct mr_rx *rx, struct mr_rx_request *request)
 {
 	mr_count(&rx->counters.shed, 1);
-	if (request->view == NULL)
-		shed_write(rx, request);
-	else
+	if (request->view != NULL)
 		mr_rx_reply_get(rx, request, true);
+	else if (request->wire.op == MR_WIRE_OP_GET)
+		shed_strong(rx, request);
+	else
+		shed_write(rx, request);
 }
 
 static void submit(struct mr_rx *rx, unsigned io)

@@ -121,11 +121,12 @@ static void parse_get(struct mr_rx *rx, struct rte_mbuf *m, const struct mr_wire
 		refuse(rx, m, wire, MR_WIRE_RESULT_UNKNOWN_VIEW);
 		return;
 	}
+	request = add_request(rx, m, wire);
+	// What is in memory is of no one state of the store: only the store can answer these.
 	if (mr_unlikely(wire->flags & (MR_WIRE_F_STRONG | MR_WIRE_F_ASOF))) {
-		refuse(rx, m, wire, MR_WIRE_RESULT_UNSUPPORTED);
+		request->to_io = true;
 		return;
 	}
-	request = add_request(rx, m, wire);
 	request->view = view;
 	request->saved_at = rx->saved_used;
 	request->saved_bytes = (uint16_t)keys_end(wire, body);

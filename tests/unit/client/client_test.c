@@ -249,6 +249,42 @@ static void test_async(void **state)
 	mr_client_close(client);
 }
 
+// The server's rows change with every request: whatever is lost and asked again, the rows of one
+// strong read are of one answer.
+static void test_strong(void **state)
+{
+	static const struct mr_client_options options = {
+		.timeout_us = 3000, .attempts = 50, .n_sockets = 1};
+	struct mr_client *client = open_client(fake.address, &options);
+	struct mr_client_view *view = resolve(client, "user");
+	struct mr_client_key *keys = make_keys(0, 256);
+	struct mr_client_read read = {.strong = true};
+	struct mr_client_result *result;
+
+	(void)state;
+	assert_int_equal(mr_client_get_as(client, view, &read, keys, 256, &result), -EMSGSIZE);
+	fake_set(&fake,
+		&(struct fake_faults){.alternate = true, .drop_percent = 20, .max_payload = 600});
+	for (unsigned round = 0; round < 30; round++) {
+		uint64_t time_us = 0;
+
+		assert_int_equal(mr_client_get_as(client, view, &read, keys, 40, &result), 0);
+		for (size_t i = 0; i < 40; i++) {
+			uint64_t at_us = mr_client_result_event_time_us(result, i, 0);
+
+			if (mr_client_result_status(result, i, 0) != MR_CLIENT_OK)
+				continue;
+			assert_true(time_us == 0 || at_us == time_us);
+			time_us = at_us;
+		}
+		assert_int_equal(mr_client_result_count(result, MR_CLIENT_LOST), 0);
+		mr_client_result_free(result);
+	}
+	assert_true(stats_of(client).retries > 10);
+	free(keys);
+	mr_client_close(client);
+}
+
 static void test_ping(void **state)
 {
 	struct mr_client *client = open_client(fake.address, &quick);
@@ -723,6 +759,7 @@ int main(void)
 		TEST(test_any_number_of_keys),
 		TEST(test_rows_in_pieces),
 		TEST(test_async),
+		TEST(test_strong),
 		TEST(test_ping),
 		TEST(test_put_and_delete),
 		TEST(test_bad_writes),

@@ -286,7 +286,7 @@ static void over_ip6(void **state)
 	}
 }
 
-// Flags: padding and a trace id change nothing, strong and as-of reads are refused.
+// Flags: padding and a trace id change nothing, as-of reads of a set without history are refused.
 static void flags(void **state)
 {
 	static const struct {
@@ -298,7 +298,6 @@ static void flags(void **state)
 		{MR_WIRE_F_TRACE, MR_WIRE_RESULT_OK},
 		{MR_WIRE_F_TRACE | MR_WIRE_F_PADDED, MR_WIRE_RESULT_OK},
 		{0x8000, MR_WIRE_RESULT_OK},
-		{MR_WIRE_F_STRONG, MR_WIRE_RESULT_UNSUPPORTED},
 		{MR_WIRE_F_ASOF, MR_WIRE_RESULT_UNSUPPORTED},
 		{MR_WIRE_F_ASOF | MR_WIRE_F_STRONG | MR_WIRE_F_TRACE, MR_WIRE_RESULT_UNSUPPORTED},
 	};

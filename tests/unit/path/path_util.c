@@ -5,17 +5,18 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static const char head[] = "[set user]\nid = 1\nkey = u64\ncolumn age = i32\ncolumn city = string\n"
-			   "column score = f64\ncolumn vec = f32[4]\ncolumn flag = bool\n"
-			   "[set item]\nid = 2\nkey = u64\nttl = 1h\ncolumn price = f64\n"
-			   "column name = string\n"
-			   "[set note]\nid = 3\nkey = u64\ndurability = wal\ncolumn a = i64\n"
-			   "[set blob]\nid = 4\nkey = u64\ncolumn n = i32\ncolumn b = bytes\n"
-			   "[set text]\nid = 5\nkey = string\ncolumn v = i64\ncolumn t = string\n"
-			   "[set pair]\nid = 6\nkey = who:string, n:u64\ncolumn v = i64\n"
-			   "[view four]\nid = 1\n"
-			   "columns = user.*, item.*, note.*, blob.*\n"
-			   "[view part]\nid = 2\ncolumns = user.city, item.price, user.age\n";
+static const char head[] =
+	"[set user]\nid = 1\nkey = u64\ncolumn age = i32\ncolumn city = string\n"
+	"column score = f64\ncolumn vec = f32[4]\ncolumn flag = bool\n"
+	"[set item]\nid = 2\nkey = u64\nttl = 1h\nhistory = 1d\ncolumn price = f64\n"
+	"column name = string\n"
+	"[set note]\nid = 3\nkey = u64\ndurability = wal\ncolumn a = i64\n"
+	"[set blob]\nid = 4\nkey = u64\ncolumn n = i32\ncolumn b = bytes\n"
+	"[set text]\nid = 5\nkey = string\ncolumn v = i64\ncolumn t = string\n"
+	"[set pair]\nid = 6\nkey = who:string, n:u64\ncolumn v = i64\n"
+	"[view four]\nid = 1\n"
+	"columns = user.*, item.*, note.*, blob.*\n"
+	"[view part]\nid = 2\ncolumns = user.city, item.price, user.age\n";
 
 static char *make_catalog(void)
 {

@@ -24,7 +24,7 @@
 /** Sets by id, as in the catalog. */
 enum path_set {
 	PATH_USER = 1,
-	PATH_ITEM = 2, //!< TTL of an hour
+	PATH_ITEM = 2, //!< TTL of an hour, history of a day
 	PATH_WAL = 3,  //!< durability = wal
 	PATH_BLOB = 4, //!< rows of up to 32 KiB
 	PATH_TEXT = 5, //!< key = string

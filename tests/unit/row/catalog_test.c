@@ -26,6 +26,7 @@ static const char sample[] = "# features of a shop\n"
 			     "version = 4\n"
 			     "ttl = 36h\n"
 			     "durability = wal\n"
+			     "history = 30d\n"
 			     "column age = i32\n"
 			     "column embedding = f32[16]\n"
 			     "column city = string\n"
@@ -60,6 +61,7 @@ static void test_sample(void **state)
 	assert_int_equal(user->version, 4);
 	assert_true(user->ttl_us == UINT64_C(36) * 3600 * 1000000);
 	assert_int_equal(user->durability, MR_DURABILITY_WAL);
+	assert_int_equal(user->history_us, UINT64_C(30) * 86400 * 1000000);
 	assert_int_equal(user->key_fixed_bytes, 8);
 	assert_int_equal(user->shape.fixed_bytes, 8 + 4 + 64 + 4);
 	assert_true(mr_schema_expired(user, 5, 6 + user->ttl_us));
@@ -131,6 +133,7 @@ static const struct {
 	{SET "ttl = 7\n", "f.ini:5: [set s] ttl = 7: ", "a duration such as 7d"},
 	{SET "ttl = 99999999999999w\n", "f.ini:5: [set s] ttl = ", "a duration"},
 	{SET "ttl = 1d\nttl = 1d\n", "f.ini:6: ", "ttl twice"},
+	{SET "history = maybe\n", "f.ini:5: [set s] history = maybe: ", "30d"},
 	{SET "durability = maybe\n", "f.ini:5: [set s] durability = maybe: ", "sync or wal"},
 	{SET "durability = wal\ndurability = wal\n", "f.ini:6: ", "twice"},
 	{SET "colum b = i32\n", "f.ini:5: [set s] colum b = i32: ", "unknown key"},
