@@ -5,11 +5,12 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 . scripts/packages.sh
 
-all=(memory bloom cache wire row handoff datapath scale)
+all=(memory bloom cache cache-hit wire row handoff datapath scale)
 
 usage() {
     cat <<USAGE
 usage: scripts/bench.sh [--build DIR] [--native] [NAME [-- ARGUMENT...]]...
+       scripts/bench.sh cache-hit [--traces DIR]
 
 Benches: ${all[*]}. Without names all of them. What follows a -- goes to the last bench alone.
 --native compiles for this CPU (in build-native); --build DIR takes an existing build.
@@ -25,6 +26,7 @@ while [ $# -gt 0 ]; do
     -h | --help) usage; exit 0 ;;
     --build) dir=$2; shift ;;
     --native) dir=build-native setup+=(-Dnative=true) ;;
+    --traces) arguments=(--traces "$(cd "$OLDPWD" && realpath -- "$2")"); shift ;;
     --) shift; arguments=("$@"); break ;;
     -*) usage >&2; exit 2 ;;
     *)
