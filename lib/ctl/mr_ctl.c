@@ -121,6 +121,10 @@ void mr_rx_totals_add(struct mr_rx_totals *totals, const struct mr_rx_counters *
 
 	for (unsigned i = 0; i < MR_REASON_COUNT; i++)
 		totals->reasons[i] += mr_counted(&counters->reasons[i]);
+	for (unsigned i = 0; i < MR_WIRE_RESULT_COUNT; i++)
+		totals->results[i] += mr_counted(&counters->results[i]);
+	for (unsigned i = 0; i < MR_ARRAY_SIZE(totals->burst); i++)
+		totals->burst[i] += mr_counted(&counters->burst[i]);
 #define X(name, unit, help) totals->name += mr_counted(&counters->name);
 	MR_RX_COUNTERS(X)
 #undef X

@@ -10,6 +10,7 @@
 
 #include "mr_ctl.h"
 #include "mr_watchdog.h"
+#include "mr_wire.h"
 
 struct mr_ctl {
 	struct mr_ctl_params p;
@@ -24,6 +25,8 @@ struct mr_rx_totals {
 	MR_RX_COUNTERS(X)
 #undef X
 	uint64_t reasons[MR_REASON_COUNT];
+	uint64_t results[MR_WIRE_RESULT_COUNT];
+	uint64_t burst[8];
 };
 
 struct mr_io_totals {

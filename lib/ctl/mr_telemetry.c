@@ -12,6 +12,7 @@ static const struct mr_tel_group *const groups[] = {
 	&mr_tel_lcores,
 	&mr_tel_drops,
 	&mr_tel_latency,
+	&mr_tel_cells,
 	&mr_tel_cache,
 	&mr_tel_bloom,
 	&mr_tel_store,
@@ -137,7 +138,8 @@ struct rte_tel_data *mr_tel_child(struct rte_tel_data *d, const char *name)
 	return adopt(d, name, child);
 }
 
-struct rte_tel_data *mr_tel_texts(struct rte_tel_data *d, const char *name)
+static struct rte_tel_data *array(
+	struct rte_tel_data *d, const char *name, enum rte_tel_value_type type)
 {
 	struct rte_tel_data *child = rte_tel_data_alloc();
 
@@ -145,8 +147,18 @@ struct rte_tel_data *mr_tel_texts(struct rte_tel_data *d, const char *name)
 		errno = ENOMEM;
 		return NULL;
 	}
-	rte_tel_data_start_array(child, RTE_TEL_STRING_VAL);
+	rte_tel_data_start_array(child, type);
 	return adopt(d, name, child);
+}
+
+struct rte_tel_data *mr_tel_texts(struct rte_tel_data *d, const char *name)
+{
+	return array(d, name, RTE_TEL_STRING_VAL);
+}
+
+struct rte_tel_data *mr_tel_numbers(struct rte_tel_data *d, const char *name)
+{
+	return array(d, name, RTE_TEL_U64_VAL);
 }
 
 int mr_tel_child_fields(struct rte_tel_data *d, const char *name, const struct mr_tel_block *block,

@@ -56,7 +56,7 @@ struct mr_tel_group {
 };
 
 extern const struct mr_tel_group mr_tel_info, mr_tel_ports, mr_tel_config;
-extern const struct mr_tel_group mr_tel_lcores, mr_tel_drops, mr_tel_latency;
+extern const struct mr_tel_group mr_tel_lcores, mr_tel_drops, mr_tel_latency, mr_tel_cells;
 extern const struct mr_tel_group mr_tel_cache, mr_tel_bloom, mr_tel_store, mr_tel_handoff;
 extern const struct mr_tel_group mr_tel_sets, mr_tel_views;
 
@@ -75,6 +75,9 @@ int mr_tel_child_fields(struct rte_tel_data *d, const char *name, const struct m
 
 /** An array of texts inside @p d; belongs to it. @return NULL and errno. */
 struct rte_tel_data *mr_tel_texts(struct rte_tel_data *d, const char *name);
+
+/** An array of numbers inside @p d; belongs to it. @return NULL and errno. */
+struct rte_tel_data *mr_tel_numbers(struct rte_tel_data *d, const char *name);
 
 /** Reads "" or NULL as 0 and digits as a number. @return 0 or -EINVAL. */
 int mr_tel_number(const char *params, uint64_t *ret_number);

@@ -238,17 +238,65 @@ static const struct mr_tel_field store_fields[] = {
 	STORE(errors, "errors", "reads and writes that failed"),
 };
 
+struct family_figures {
+	struct mr_store_family_stats s;
+	uint64_t write_amplification_ppm;
+};
+
+#define FAMILY(member, unit, help)                                                         \
+	{                                                                                  \
+#member, MR_TEL_U64, unit, help, offsetof(struct family_figures, s.member) \
+	}
+
+static const struct mr_tel_field family_fields[] = {
+	FAMILY(estimated_keys, "keys", "RocksDB's estimate"),
+	FAMILY(sst_bytes, "bytes", "SST files"),
+	FAMILY(blob_bytes, "bytes", "blob files"),
+	FAMILY(blob_garbage_bytes, "bytes", "of them, values that nothing refers to any more"),
+	FAMILY(memtable_bytes, "bytes", "memtables"),
+	FAMILY(memtables_unflushed, "memtables", "waiting to be written to level 0"),
+	FAMILY(table_readers_bytes, "bytes", "indexes and filters of SST files, in memory"),
+	FAMILY(pending_compaction_bytes, "bytes", "that compactions still have to rewrite"),
+	FAMILY(stall_delays, "stalls", "times that writes were slowed down"),
+	FAMILY(stall_stops, "stalls", "times that writes were stopped"),
+	FAMILY(write_stopped, "0 or 1", "writes are stopped"),
+	MR_TEL(family_figures, write_amplification_ppm, U64, "ppm",
+		"bytes that flushes and compactions wrote, to bytes flushed; 1000000 is one to "
+		"one"),
+};
+
 static const struct mr_tel_block store_blocks[] = {
 	{"", "", store_fields, MR_ARRAY_SIZE(store_fields)},
+	{"families/<NAME>",
+		"the column family of that name: feature_live, feature_historical and so on.",
+		family_fields, MR_ARRAY_SIZE(family_fields)},
 };
+
+static int add_families(struct mr_store *store, struct rte_tel_data *d)
+{
+	struct rte_tel_data *families = mr_tel_child(d, "families");
+	int ret = families != NULL ? 0 : -errno;
+
+	for (unsigned i = 0; ret == 0 && i < MR_STORE_FAMILIES; i++) {
+		struct family_figures f = {0};
+
+		if (mr_store_family_stats(store, i, &f.s) < 0)
+			continue;
+		f.write_amplification_ppm = (uint64_t)(f.s.write_amplification * 1e6);
+		ret = mr_tel_child_fields(families, f.s.name, &store_blocks[1], &f);
+	}
+	return ret;
+}
 
 static int store_fill(struct mr_ctl *ctl, const char *params, struct rte_tel_data *d)
 {
 	struct mr_store_stats stats;
+	int ret;
 
 	(void)params;
 	mr_store_stats(ctl->p.store, &stats);
-	return mr_tel_fields(d, &store_blocks[0], &stats);
+	ret = mr_tel_fields(d, &store_blocks[0], &stats);
+	return ret == 0 ? add_families(ctl->p.store, d) : ret;
 }
 
 const struct mr_tel_group mr_tel_store = {

@@ -5,6 +5,7 @@
 #include "ctl_eal.h"
 #include "mr_ctl.h"
 #include "mr_telemetry.h"
+#include "mr_wire.h"
 #include "mr_watchdog.h"
 
 #include <jansson.h>
@@ -207,7 +208,12 @@ static void test_counters(void **state)
 	mr_count(&w.rx[0]->reasons[MR_REASON_udp_port], 1);
 	mr_count(&w.rx[0]->reasons[MR_REASON_stopping], 1);
 	mr_count(&w.io[1]->requests, 4);
+	mr_count(&w.rx[0]->burst[3], 6);
+	mr_count(&w.rx[1]->burst[3], 1);
+	mr_count(&w.rx[1]->results[MR_WIRE_RESULT_DENIED], 3);
 	reply = ask("/millrace/lcores");
+	assert_int_equal(number(reply, "bursts", "of_4"), 7);
+	assert_int_equal(number(reply, "results", "denied"), 3);
 	assert_int_equal(number(reply, "rx", "received"), 15);
 	assert_int_equal(number(reply, "io", "requests"), 4);
 	assert_int_equal(json_array_size(json_object_get(reply, "lcores")), 5);
@@ -269,6 +275,53 @@ static void test_latency(void **state)
 	json_decref(reply);
 }
 
+/** Collects all pages of /millrace/cells. */
+static void ask_cells(const char *what, struct mr_hist *hist, uint64_t *ret_sum)
+{
+	uint64_t next = 0;
+
+	memset(hist, 0, sizeof(*hist));
+	do {
+		char request[64];
+		json_t *reply, *cells;
+
+		snprintf(request, sizeof(request), "/millrace/cells,%s,%" PRIu64, what, next);
+		reply = ask(request);
+		cells = json_object_get(reply, "cells");
+		for (size_t i = 0; i + 1 < json_array_size(cells); i += 2)
+			hist->count[json_integer_value(json_array_get(cells, i))] =
+				(uint64_t)json_integer_value(json_array_get(cells, i + 1));
+		*ret_sum = number(reply, NULL, "sum_cycles");
+		next = number(reply, NULL, "next");
+		json_decref(reply);
+	} while (next != 0);
+}
+
+// More cells than a reply holds, and each of them arrives.
+static void test_cells(void **state)
+{
+	static struct mr_hist want, got;
+	uint64_t sum, value = 1;
+	json_t *reply;
+
+	(void)state;
+	mr_hist_merge(&want, &w.rx[0]->handoff_cycles);
+	mr_hist_merge(&want, &w.rx[1]->handoff_cycles);
+	for (unsigned i = 0; i < 900; i++, value += value / 50 + 1) {
+		mr_hist_record(&w.rx[i % 2]->handoff_cycles, value, i + 1);
+		mr_hist_record(&want, value, i + 1);
+	}
+	ask_cells("handoff", &got, &sum);
+	assert_int_equal(sum, atomic_load(&want.sum));
+	assert_int_equal(mr_hist_total(&got), mr_hist_total(&want));
+	assert_memory_equal(got.count, want.count, sizeof(got.count));
+	ask_cells("stage_reply", &got, &sum);
+	assert_int_equal(mr_hist_total(&got), 0);
+	reply = ask("/millrace/cells,nothing");
+	assert_true(json_is_null(reply));
+	json_decref(reply);
+}
+
 static void test_subjects(void **state)
 {
 	json_t *reply;
@@ -290,6 +343,8 @@ static void test_subjects(void **state)
 	reply = ask("/millrace/store");
 	assert_true(number(reply, NULL, "sequence") > 0);
 	assert_int_equal(number(reply, NULL, "level6_files"), 0);
+	assert_int_equal(
+		number(json_object_get(reply, "families"), "feature_live", "write_stopped"), 0);
 	json_decref(reply);
 	reply = ask("/millrace/handoff");
 	assert_int_equal(number(reply, "io1", "waiting"), 0);
@@ -521,6 +576,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_counters, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_latency, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_cells, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_subjects, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_bad_params, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_long_replies, set_up, tear_down),
