@@ -56,9 +56,8 @@ void mr_reply_begin(struct mr_reply *reply, struct rte_mbuf *m, struct rte_mempo
 static mr_always_inline void put_head(const struct mr_reply *reply, uint8_t *at, unsigned frag,
 	unsigned first, unsigned n_entries)
 {
-	mr_wire_reply_begin(at, reply->req, MR_WIRE_RESULT_OK);
-	mr_wire_reply_view(at, reply->view->n_parts, reply->view->layout);
-	mr_wire_reply_fragment(at, frag, reply->n_datagrams, first, n_entries);
+	mr_wire_reply_put(at, reply->req, reply->view->n_parts, reply->view->layout, frag,
+		reply->n_datagrams, first, n_entries);
 }
 
 // Writes the head of the datagram in hand; how many there are is known only at the end.

@@ -129,7 +129,11 @@ unsigned mr_net_reply_control(
 uint32_t mr_net_sum(const void *data, size_t bytes, uint32_t sum);
 
 /** Folds a partial sum to 16 bits; not inverted. Store it with memcpy, not as big-endian. */
-uint16_t mr_net_fold(uint32_t sum);
+static inline uint16_t mr_net_fold(uint32_t sum)
+{
+	sum = (sum & UINT16_MAX) + (sum >> 16);
+	return (uint16_t)(sum + (sum >> 16));
+}
 
 /** A gratuitous ARP announcement (RFC 5227) of ip4_be[i]. @return MR_NET_ANNOUNCE_BYTES. */
 unsigned mr_net_announce(const struct mr_net_self *self, unsigned i, uint8_t *frame);

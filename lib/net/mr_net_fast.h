@@ -163,8 +163,15 @@ static mr_always_inline enum mr_reason mr_net_parse_fast(const struct mr_net_sel
 	const uint8_t *ip = frame + MR_ETH_BYTES, *udp = ip + MR_IP4_BYTES;
 	unsigned udp_bytes;
 
-	if (mr_unlikely(!mr_net_is_plain(self, frame, bytes)))
-		return mr_net_parse(self, frame, bytes, rx_checked, ret);
+	if (mr_unlikely(!mr_net_is_plain(self, frame, bytes))) {
+		// why a copy: so that *ret never needs an address, and can live in registers.
+		struct mr_net_frame other = {0};
+		enum mr_reason reason = mr_net_parse(self, frame, bytes, rx_checked, &other);
+
+		if (reason == MR_REASON_NONE)
+			*ret = other;
+		return reason;
+	}
 	udp_bytes = mr_load_be16(udp + MR_UDP_LENGTH);
 	if (mr_unlikely((rx_checked & MR_NET_RX_IP_CHECKED) == 0 &&
 			mr_net_fold(mr_net_ip4_sum(ip)) != UINT16_MAX))

@@ -27,9 +27,3 @@ uint32_t mr_net_sum(const void *data, size_t bytes, uint32_t sum)
 	total = (total & UINT32_MAX) + (total >> 32);
 	return (uint32_t)(total + (total >> 32));
 }
-
-uint16_t mr_net_fold(uint32_t sum)
-{
-	sum = (sum & UINT16_MAX) + (sum >> 16);
-	return (uint16_t)(sum + (sum >> 16));
-}

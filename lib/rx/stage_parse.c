@@ -130,7 +130,10 @@ static void parse_get(struct mr_rx *rx, struct rte_mbuf *m, const struct mr_wire
 	request->view = view;
 	request->saved_at = rx->saved_used;
 	request->saved_bytes = (uint16_t)keys_end(wire, body);
-	memcpy(rx->saved + rx->saved_used, body, request->saved_bytes);
+	if (mr_likely(request->saved_bytes == 8))
+		memcpy(rx->saved + rx->saved_used, body, 8);
+	else
+		memcpy(rx->saved + rx->saved_used, body, request->saved_bytes);
 	rx->saved_used += MR_ALIGN_UP(request->saved_bytes, 8u);
 	request->first_lookup = rx->probe.n;
 	mr_probe_add(&rx->probe, wire, view, rx->saved + request->saved_at + (wire->keys - body));
@@ -217,8 +220,7 @@ static mr_always_inline void parse_datagram(
 	at->l2_bytes = frame->l2_bytes;
 	at->l3_bytes = frame->l3_bytes;
 	if (mr_likely(frame->payload_bytes >= sizeof(struct mr_wire_req)))
-		cookie = mr_load_le64(
-			mr_packet_payload(m) + offsetof(struct mr_wire_req, cookie));
+		cookie = mr_load_le64(mr_packet_payload(m) + offsetof(struct mr_wire_req, cookie));
 	sender = admit(rx, m, frame, cookie);
 	if (mr_unlikely(sender == 0))
 		return;
@@ -238,6 +240,12 @@ static mr_always_inline void parse_datagram(
 		parse_other(rx, m, wire, sender);
 }
 
+// A frame of its own: that of the fast path stays in registers.
+static mr_noinline void other_frame(struct mr_rx *rx, struct rte_mbuf *m, struct mr_net_frame frame)
+{
+	control(rx, m, &frame);
+}
+
 static mr_always_inline void parse_frame(struct mr_rx *rx, struct rte_mbuf *m)
 {
 	struct mr_net_frame frame;
@@ -250,14 +258,14 @@ static mr_always_inline void parse_frame(struct mr_rx *rx, struct rte_mbuf *m)
 		mr_rx_drop(rx, m, MR_REASON_mbuf_chained);
 		return;
 	}
-	reason = mr_net_parse_fast(&rx->port->self, rte_pktmbuf_mtod(m, const uint8_t *), m->data_len,
-		mr_port_rx_checked(rx->port, m->ol_flags), &frame);
+	reason = mr_net_parse_fast(&rx->port->self, rte_pktmbuf_mtod(m, const uint8_t *),
+		m->data_len, mr_port_rx_checked(rx->port, m->ol_flags), &frame);
 	if (mr_unlikely(reason != MR_REASON_NONE))
 		mr_rx_drop(rx, m, reason);
 	else if (mr_likely(frame.kind == MR_NET_UDP))
 		parse_datagram(rx, m, &frame);
 	else
-		control(rx, m, &frame);
+		other_frame(rx, m, frame);
 }
 
 void mr_rx_parse(struct mr_rx *rx)

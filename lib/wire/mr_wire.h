@@ -171,9 +171,10 @@ enum mr_status {
 	MR_STATUS_BUSY = 3,     //!< shed; try again
 	MR_STATUS_DEGRADED = 4, //!< the store's breaker is open; try later
 	MR_STATUS_ERROR = 5,
-	MR_STATUS_SUPERSEDED = 6, //!< write: a newer event is there, or an equal one that wins the tie
-	MR_STATUS_BAD_KEY = 7,    //!< not a key of this set
-	MR_STATUS_BAD_ROW = 8,    //!< write: the row does not fit the schema
+	MR_STATUS_SUPERSEDED =
+		6,             //!< write: a newer event is there, or an equal one that wins the tie
+	MR_STATUS_BAD_KEY = 7, //!< not a key of this set
+	MR_STATUS_BAD_ROW = 8, //!< write: the row does not fit the schema
 	MR_STATUS_COUNT,
 };
 
@@ -403,6 +404,27 @@ static inline void mr_wire_reply_view(void *rep, unsigned set_count, uint32_t la
 
 	p[offsetof(struct mr_wire_rep, set_count)] = (uint8_t)set_count;
 	mr_store_le32(p + offsetof(struct mr_wire_rep, layout), layout);
+}
+
+/**
+ * All three of the above for a GET reply, in whole words: a checksum that is taken right afterwards
+ * reads them back without waiting for smaller stores to be put together.
+ */
+static inline void mr_wire_reply_put(void *rep, const struct mr_wire_request *req,
+	unsigned set_count, uint32_t layout, unsigned frag, unsigned frag_count,
+	unsigned first_entry, unsigned entry_count)
+{
+	uint8_t *p = (uint8_t *)rep;
+
+	mr_store_le64(p, (uint64_t)MR_WIRE_MAGIC_REPLY | (uint64_t)MR_WIRE_VERSION << 32 |
+				 (uint64_t)req->op << 40);
+	mr_store_le64(p + offsetof(struct mr_wire_rep, request_id), req->request_id);
+	mr_store_le64(p + offsetof(struct mr_wire_rep, result),
+		(uint64_t)MR_WIRE_RESULT_OK | (uint64_t)req->key_count << 8 |
+			(uint64_t)set_count << 16 | (uint64_t)frag << 32 |
+			(uint64_t)frag_count << 48);
+	mr_store_le64(p + offsetof(struct mr_wire_rep, first_entry),
+		(uint64_t)first_entry | (uint64_t)entry_count << 16 | (uint64_t)layout << 32);
 }
 
 /**
