@@ -5,8 +5,11 @@
 #include <rte_errno.h>
 
 #include <errno.h>
+#include <glob.h>
 #include <inttypes.h>
+#include <mntent.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "mr_units.h"
 
@@ -118,15 +121,15 @@ static uint64_t free_huge_bytes(unsigned node)
 
 static bool hugetlbfs_mounted(void)
 {
-	FILE *file = fopen("/proc/mounts", "re");
-	char line[1024];
+	FILE *mounts = setmntent("/proc/mounts", "re");
+	struct mntent *entry;
 	bool found = false;
 
-	if (file == NULL)
+	if (mounts == NULL)
 		return false;
-	while (!found && fgets(line, sizeof(line), file) != NULL)
-		found = strstr(line, " hugetlbfs ") != NULL;
-	fclose(file);
+	while (!found && (entry = getmntent(mounts)) != NULL)
+		found = strcmp(entry->mnt_type, "hugetlbfs") == 0;
+	endmntent(mounts);
 	return found;
 }
 
@@ -153,7 +156,7 @@ static int check_hugepages(const struct millraced *m, struct mr_err *err)
 	if (!hugetlbfs_mounted())
 		return mr_fail(err, ENOENT,
 			"hugepages are there, but no hugetlbfs is mounted: run "
-		        "scripts/hugepages.sh "
+			"scripts/hugepages.sh "
 			"set N, or mount -t hugetlbfs none /dev/hugepages");
 	return 0;
 }
@@ -180,15 +183,38 @@ int eal_start(struct millraced *m, struct mr_err *err)
 	if (rte_errno == EALREADY || rte_errno == EAGAIN)
 		return mr_fail(err, EBUSY,
 			"DPDK did not start: is another process using file_prefix = %s? Stop it, "
-		        "or "
+			"or "
 			"set another prefix in [memory]",
 			m->config.memory.file_prefix);
 	return mr_fail(err, rte_errno != 0 ? rte_errno : EINVAL,
 		"DPDK did not start: %s (its own message is above)", rte_strerror(rte_errno));
 }
 
+// EAL leaves the files of pages that it still had in use: they would hold the pages until the
+// next start.
+static void unlink_pages(const char *mount, const char *prefix)
+{
+	char pattern[2048];
+	glob_t found;
+
+	snprintf(pattern, sizeof(pattern), "%s/%smap_*", mount, prefix);
+	if (glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
+		return;
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		unlink(found.gl_pathv[i]);
+	globfree(&found);
+}
+
 void eal_stop(struct millraced *m)
 {
-	(void)m;
+	FILE *mounts = setmntent("/proc/mounts", "re");
+	struct mntent *entry;
+
 	rte_eal_cleanup();
+	if (mounts == NULL)
+		return;
+	while ((entry = getmntent(mounts)) != NULL)
+		if (strcmp(entry->mnt_type, "hugetlbfs") == 0)
+			unlink_pages(entry->mnt_dir, m->config.memory.file_prefix);
+	endmntent(mounts);
 }

@@ -339,6 +339,15 @@ static void answer_stop(struct answerer *a)
 	close(a->fd);
 }
 
+// What sets-list answers: a set with a composite key, and a view over two sets.
+static const char listed[] =
+	"ok 258\n"
+	"{\"sets\":[{\"name\":\"user\",\"id\":7,\"version\":2,\"ttl_us\":604800"
+	"000000,\"durability\":\"wal\",\"key\":[{\"name\":\"a\",\"type\":\"u64\""
+	"},{\"name\":\"b\",\"type\":\"string\"}],\"columns\":[{\"name\":\"x\",\""
+	"type\":\"i32\"}]}],\"views\":[{\"name\":\"ctr\",\"id\":3,\"columns\":["
+	"\"user.x\",\"item.y\",\"item.z\"]}]}";
+
 static void check_admin(
 	const char *args, const char *reply, int code, const char *text, const char *want_got)
 {
@@ -354,7 +363,15 @@ static void test_admin(void **state)
 {
 	(void)state;
 	write_file("u.ini", "[set x]\n");
-	check_admin("sets --admin sock", "ok 5\na b\nc", 0, "a b\nc\n", "sets-list 0\n");
+	check_admin("sets --admin sock --json", "ok 5\na b\nc", 0, "a b\nc\n", "sets-list 0\n");
+	check_admin("sets --admin sock", "ok 5\na b\nc", 3, "not JSON", "sets-list 0\n");
+	check_admin("sets --admin sock", listed, 0,
+		"set   id  version  key         ttl  durability  columns\n"
+		"user  7   2        u64,string  1w   wal         1\n"
+		"\n"
+		"view  id  sets       columns\n"
+		"ctr   3   user,item  3\n",
+		"sets-list 0\n");
 	check_admin("sets show user --admin=sock", "ok 0\n", 0, "", "sets-show user 0\n");
 	check_admin("ctl reload --admin sock", "error 4\nno, ", 5, "no, \n", "reload 0\n");
 	check_admin("ctl stop --admin sock", "what 4\nno", 3, "no answer to 'stop'", "stop 0\n");

@@ -1,0 +1,49 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""With hugepages: scripts/hugepages.sh gives what the plan asks for, and the caches lie on them."""
+
+import os
+import re
+
+import harness
+
+TOP = os.path.dirname(os.path.dirname(harness.HERE))
+PAGES = "/sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages"
+
+
+def hugepages(*argv):
+    return harness.run([os.path.join(TOP, "scripts", "hugepages.sh")] + list(argv)).stdout
+
+
+def huge_kib(pid):
+    """Memory of a process that lies on hugepages."""
+    with open("/proc/%d/smaps" % pid) as smaps:
+        return sum(int(n) for n in re.findall(r"^(?:Private|Shared)_Hugetlb:\s+(\d+) kB", smaps.read(), re.M))
+
+
+def test(build):
+    if not os.path.exists(PAGES):
+        harness.skip("no 2 MiB hugepages on this machine")
+    with open(PAGES) as now:
+        before = int(now.read())
+    try:
+        shown = hugepages("set", str(before + 256), "--node", "0")
+        assert "before:" in shown and "after:" in shown, shown
+        a = harness.Appliance(build)
+        with open(a.config) as source:
+            text = source.read()
+        with open(a.config, "w") as out:
+            out.write(text.replace("huge = no", "huge = yes"))
+        a.start()
+        a.tool("sets", "apply", os.path.join(harness.HERE, "rows.ini"))
+        a.tool("put", "user", "2", "age=1")
+        a.tool("get", "user", "2")
+        on_pages = huge_kib(a.process.pid)
+        assert on_pages > 64 * 1024, "%d KiB on hugepages, the cache alone has 64 MiB" % on_pages
+        print("%d MiB on hugepages" % (on_pages // 1024))
+        a.stop()
+    finally:
+        hugepages("set", str(before), "--node", "0")
+
+
+harness.main(test)
