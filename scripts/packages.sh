@@ -5,6 +5,8 @@ build_packages=(gcc g++ meson ninja-build pkg-config libdpdk-dev librocksdb-dev 
     libnuma-dev libcmocka-dev libsodium-dev libjansson-dev)
 run_packages=(dpdk iproute2 iputils-ping procps python3)
 test_packages=(ethtool strace python3-scapy iputils-arping)
+# A guest (tests/metal): its kernel is downloaded and unpacked, not installed.
+metal_packages=(qemu-system-x86 busybox-static kmod e2fsprogs dmsetup driverctl pciutils numactl)
 
 # install_missing PACKAGE...: installs those that are not here; says which.
 install_missing() {

@@ -30,7 +30,8 @@ class Machine:
             self.files[cpu + "cpu%d/cpufreq/scaling_governor" % i] = "powersave"
         for node in (0, 1):
             base = "sys/devices/system/node/node%d/" % node
-            self.files[base + "cpulist"] = "%d-%d,%d-%d" % (4 * node, 4 * node + 3, 4 * node + 8, 4 * node + 11)
+            self.files[base + "cpulist"] = "%d-%d,%d-%d" % (4 * node, 4 * node + 3,
+                                                            4 * node + 8, 4 * node + 11)
             self.files[base + "distance"] = "10 21" if node == 0 else "21 10"
             self.files[base + "meminfo"] = ("Node %d MemTotal: 67108864 kB\nNode %d MemFree: 62914560 kB\n"
                                             % (node, node))

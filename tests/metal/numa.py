@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Scenario 1: two NUMA nodes, a card on each. Both cards are bound, each node gets hugepages and an RX
+and an I/O lcore; what the plan says is proved from /proc/PID/numa_maps and DPDK's own heap and
+mempool telemetry. A card that an lcore of the other node serves is reported.
+
+The cards are virtio-net with two queues: an RX lcore owns a queue of every port, and the e1000
+driver has but one."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+
+import guest
+import inside
+
+INTERFACES = ["mrnuma0", "mrnuma1"]
+CACHE_BYTES = 48 << 20
+
+
+def near(what, value, want, tolerance=0.25):
+    assert want * (1 - tolerance) <= value <= want * (1 + tolerance), (what, value, want)
+
+
+def prove_placement(a):
+    """Memory of each node is where the plan says: not believed, measured."""
+    heaps = [a.telemetry("/eal/heap_info,%d" % i) for i in a.telemetry("/eal/heap_list")]
+    by_node = {int(re.search(r"\d+", h["Name"]).group()): h for h in heaps}
+    pages = a.numa_pages()
+    for node in (0, 1):
+        heap = by_node[node]
+        inside.say("node %d: heap %d MiB, of it allocated %d MiB; numa_maps: %d MiB huge"
+                   % (node, heap["Heap_size"] >> 20, heap["Alloc_size"] >> 20,
+                      pages.get(("huge", node), 0) >> 20))
+        # Each node has its cache and its packet buffers, and they are really there.
+        assert heap["Alloc_size"] > CACHE_BYTES + (8191 * 2048), heap
+        near("heap and numa_maps of node %d" % node, pages[("huge", node)], heap["Heap_size"])
+    zones = [a.telemetry("/eal/memzone_info,%s" % z) for z in a.telemetry("/eal/memzone_list")]
+    for node in (0, 1):
+        pools = [z for z in zones if z["Name"].startswith("MP_mr_mbufs_%d" % node)]
+        assert pools and all(z["Socket"] == node for z in pools), (node, pools)
+    rings = [(z["Name"], z["Socket"]) for z in zones if z["Name"].startswith("RG_")]
+    inside.say("mbufs of each node in its memory; rings:", rings)
+    lcores = a.telemetry("/millrace/lcores")["lcores"]
+    inside.say("plan:", lcores)
+    for role in ("rx", "io"):
+        nodes = {int(line.split()[-1]) for line in lcores if line.startswith(role)}
+        assert nodes == {0, 1}, lcores
+
+
+def advise(a):
+    """`millrace advise` plans for both nodes, and millraced accepts what it prints."""
+    config = a.admin_tool("advise", "--config", "--cache", "48").stdout
+    with open("/run/advised.ini", "w") as out:
+        out.write(config)
+    plan = inside.run([a.program("millraced"), "-c", "/run/advised.ini", "--check"]).stdout
+    assert re.search(r"rx .*node 0", plan) and re.search(r"rx .*node 1", plan), plan
+    text = a.admin_tool("advise").stdout
+    assert "distances 10 21" in text and "distances 21 10" in text, text
+    inside.say("advised for both nodes, and millraced accepts it")
+
+
+def serve(build):
+    cards = inside.cards("1af4:1041")
+    assert sorted(inside.node_of(c) for c in cards) == [0, 1], cards
+    inside.hugepages(160)
+    inside.bind(*cards)
+    ports = [("left", cards[0], ["10.77.0.1"], ""), ("right", cards[1], ["10.77.1.1"], "")]
+    a = inside.Appliance(build, ports, rx="0,1", io="0,1", cache="48M")
+    a.start(wait=False)
+    a.wait_log("serving on", 120)
+    log = a.read_log()
+    wrong = re.findall(r"device is on NUMA node (\d), its RX lcore \d+ on node (\d)", log)
+    assert sorted(wrong) == [("0", "1"), ("1", "0")], log
+    inside.say("reported: card of one node, lcore of the other:", wrong)
+    prove_placement(a)
+    a.admin_tool("sets", "apply", os.path.join(guest.HERE, "sets.ini"))
+    inside.say("serving")
+    # The client outside says that it has finished by sending a word to a port that nobody serves.
+    while a.telemetry("/millrace/drops")["reasons"]["udp_port"] == 0:
+        assert a.process.poll() is None, a.read_log()
+        time.sleep(0.5)
+    for name in ("rx0", "rx1", "io0", "io1"):
+        counters = a.telemetry("/millrace/lcores," + name)[name[:2]]
+        inside.say(name, "requests", counters["requests"])
+        assert counters["requests"] > 0, name
+    for node in (0, 1):
+        cache = a.telemetry("/millrace/cache,%d" % node)
+        inside.say("cache of node %d:" % node, cache)
+    prove_placement(a)
+    a.stop()
+    inside.say("stopped cleanly")
+    advise(a)
+
+
+def lookups(build, machine):
+    """Outside: rows through both cards."""
+    rows = os.path.join(build, "tests", "system", "rows")
+    table = os.path.join(build, "metal", "numa.csv")
+    machine.wait_for("serving", 240)
+    subprocess.run([rows, "gen", table, "2000", "1"], check=True)
+    for card in (0, 1):
+        inside.wait_answer(build, "10.77.%d.1:7411" % card)
+    tool = os.path.join(build, "app", "millrace", "millrace")
+    subprocess.run([tool, "load", "user", table], check=True,
+                   env=dict(os.environ, MILLRACE_SERVER="10.77.0.1:7411"))
+    for card in (0, 1):
+        for seed in range(6):  # each run is a source port of its own, so that both queues see some
+            subprocess.run([rows, "verify", "10.77.%d.1:7411" % card, table, "500", str(seed)], check=True)
+    subprocess.run(["bash", "-c", "echo done > /dev/udp/10.77.0.1/9"], check=True)
+
+
+def main():
+    build, shell = guest.arguments()
+    if guest.inside():
+        serve(build)
+        return 0
+    guest.check_host()
+    inside.harness.enter()
+    for interface in INTERFACES:
+        inside.run(["ip", "tuntap", "add", interface, "mode", "tap", "multi_queue"])
+    devices = []
+    for i, interface in enumerate(INTERFACES):
+        devices += guest.tap("n%d" % i, interface, 2) + guest.pci_card(
+            "virtio-net-pci", "n%d" % i, guest.MACS[i], i,
+            ",mq=on,vectors=6,disable-legacy=on,iommu_platform=on")
+    start = time.time()
+    machine = guest.Guest("numa", build, guest.command(build), devices, shell)
+    for i, interface in enumerate(INTERFACES):
+        inside.client_interface(interface, ["10.77.%d.2/24" % i])
+    lookups(build, machine)
+    code = machine.wait(86400 if shell else 120)
+    print("numa: %.0f s" % (time.time() - start))
+    return code
+
+
+sys.exit(main())
