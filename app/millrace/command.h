@@ -82,7 +82,7 @@ void command_help(const struct command *command);
 // ---- what several commands do ------------------------------------------------------------------
 
 /**
- * Opens the client that --server, --timeout and --attempts ask for.
+ * Opens the client that --server, --key, --timeout and --attempts ask for.
  * @return 0, or an exit code, having said why.
  */
 int connect_server(const struct invocation *inv, struct mr_client **ret_client);

@@ -68,13 +68,20 @@ int connect_server(const struct invocation *inv, struct mr_client **ret_client)
 		server = getenv("MILLRACE_SERVER");
 	if (server == NULL || server[0] == '\0')
 		server = "127.0.0.1:" MR_CLIENT_DEFAULT_PORT;
+	options.mac_key_file = option(inv, "key");
+	if (options.mac_key_file == NULL)
+		options.mac_key_file = getenv("MILLRACE_KEY");
 	options.timeout_us = (uint32_t)timeout_us;
 	options.attempts = (uint32_t)attempts;
 	*ret_client = mr_client_open(server, &options, &err);
 	if (*ret_client == NULL) {
-		rc = errno;
-		return complain(
-			inv, exit_code_of(rc), "%s", err.text[0] != '\0' ? err.text : strerror(rc));
+		rc = exit_code_of(errno);
+		if (err.text[0] == '\0')
+			mr_fail(&err, errno, "%s", strerror(errno));
+		if (options.mac_key_file != NULL &&
+			strncmp(err.text, options.mac_key_file, strlen(options.mac_key_file)) == 0)
+			rc = EXIT_BAD_INPUT;
+		return complain(inv, rc, "%s", err.text);
 	}
 	return 0;
 }

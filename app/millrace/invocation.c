@@ -13,6 +13,8 @@ static const struct option_def server_options[] = {
 		"the appliance, and others to fail over to; default $MILLRACE_SERVER, else "
 		"127.0.0.1:7411"},
 	{"timeout", "DURATION", "how long an attempt waits for its answer; default 100ms"},
+	{"key", "FILE",
+		"signs writes with the [mac] key in FILE (docs/security.md); default $MILLRACE_KEY"},
 	{"attempts", "N", "how often a request is sent before it counts as lost; default 3"},
 	{NULL, NULL, NULL},
 };

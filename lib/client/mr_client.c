@@ -62,6 +62,26 @@ static int set_options(
 	return 0;
 }
 
+static int load_mac_key(struct mr_client *client, struct mr_err *err)
+{
+	const char *file = client->options.mac_key_file;
+	struct mr_wire_keys keys;
+	int rc;
+
+	client->options.mac_key_file = NULL;
+	if (file == NULL)
+		return 0;
+	rc = mr_wire_keys_load(&keys, file, err);
+	if (rc != 0)
+		return rc;
+	if (keys.n_mac > 0)
+		client->mac_key = keys.mac[0];
+	else
+		rc = mr_fail(err, EINVAL, "%s: no [mac] key in it", file);
+	mr_wire_keys_wipe(&keys);
+	return rc;
+}
+
 static int make_slots(struct mr_client *client)
 {
 	uint32_t n = client->options.max_in_flight + MR_CLIENT_SPARE_SLOTS;
@@ -106,6 +126,8 @@ struct mr_client *mr_client_new(const struct mr_client_options *options, struct 
 		client->id_counter = mr_client_now_ns();
 	rc = set_options(client, options, err);
 	if (rc == 0)
+		rc = load_mac_key(client, err);
+	if (rc == 0)
 		rc = make_slots(client);
 	if (rc != 0) {
 		mr_client_close(client);
@@ -146,6 +168,7 @@ void mr_client_close(struct mr_client *client)
 	free(client->free_slots);
 	free(client->scratch);
 	free(client->rx_memory);
+	explicit_bzero(&client->mac_key, sizeof(client->mac_key));
 	free(client);
 }
 

@@ -24,6 +24,11 @@
  * equal one by the tie rule, has beaten is SUPERSEDED). A LOST write may or may not have been
  * applied; send it again with the same event time.
  *
+ * Cookies and MACs. A server that wants its clients to prove their addresses hands out cookies in
+ * its answer to HELLO; the library sends them along, asks for new ones before they run out, and again
+ * when a server says that it wants another. Writes are signed if there is a key. Nothing has to be
+ * done about either.
+ *
  * Failing over. All servers named are taken to hold the same data. One is asked at a time; a server
  * that let an attempt time out, and has sent nothing since that attempt began, is left for the
  * next.
@@ -75,6 +80,12 @@ struct mr_client_options {
 	uint32_t deadline_us;       //!< tells the server when an answer is worthless; none
 	uint32_t max_payload_bytes; //!< of a request; what server and path allow
 	uint32_t socket_bytes;      //!< kernel buffer asked for per socket and direction; 4 MiB
+	/**
+	 * Signs writes: a file with the [mac] key that the server's operator gave out
+	 * (docs/security.md), the first one counts; only its owner may be able to read it. Looked at
+	 * by mr_client_open() only. NULL: writes are not signed.
+	 */
+	const char *mac_key_file;
 };
 
 /** How a get reads. All zero: fast, every key by itself as fresh as its last acknowledged write. */
@@ -155,7 +166,7 @@ struct mr_client_stats {
  * @return
  *   The client, or NULL with errno and a message: EINVAL (address or option), EHOSTUNREACH (a name
  *   that does not resolve), ETIMEDOUT (no server answered), EPROTO (none speaks our version),
- *   ENOMEM, or what socket() says.
+ *   ENOMEM, EPERM (others may read the key file), or what open() or socket() says.
  */
 struct mr_client *mr_client_open(
 	const char *servers, const struct mr_client_options *options, struct mr_err *err);

@@ -312,6 +312,8 @@ static struct cut cut_part(struct mr_client *client, const struct mr_client_resu
 
 	if (call->op == MR_WIRE_OP_GET)
 		return cut_get(client, call, &ask);
+	if (call->op != MR_WIRE_OP_PING && client->mac_key.id != 0)
+		ask.flags |= MR_WIRE_F_MAC;
 	if (call->op == MR_WIRE_OP_PING)
 		return (struct cut){
 			1, mr_wire_ping_encode(client->scratch, MR_CLIENT_MIN_PAYLOAD, &ask)};

@@ -21,6 +21,7 @@
 #include "mr_catalog.h"
 #include "mr_client.h"
 #include "mr_wire.h"
+#include "mr_wire_keys.h"
 
 #include <netinet/in.h>
 #include <sys/queue.h>
@@ -53,6 +54,7 @@ struct mr_client_link {
 	bool hello_done;
 	bool wants_out; //!< the kernel's buffer is full; told to epoll
 	uint64_t cookie;
+	uint64_t renew_ns; //!< when to ask for the next one
 	struct mr_client_parts sendq;
 	struct mr_client_parts hello_waiters;
 };
@@ -172,6 +174,7 @@ struct mr_client {
 	unsigned next_link; //!< of its sockets
 	int epoll_fd;
 	uint32_t max_payload_bytes;
+	struct mr_wire_mac_key mac_key; //!< id 0: writes are not signed
 	bool bad_version; //!< a server answered, but in no version of ours
 	uint64_t id_counter;
 	uint32_t n_slots, n_free, n_user_parts;

@@ -23,7 +23,18 @@ static void want_out(struct mr_client *client, struct mr_client_link *link, bool
 	epoll_ctl(client->epoll_fd, EPOLL_CTL_MOD, link->fd, &event);
 }
 
-static unsigned fill(struct mr_client_link *link, struct mmsghdr *messages, struct iovec *iovs)
+// The cookie may be newer than the request, or another socket's, and the MAC covers it.
+static void stamp(
+	const struct mr_client *client, const struct mr_client_link *link, struct mr_client_part *part)
+{
+	mr_store_le64(part->data + offsetof(struct mr_wire_req, cookie), link->cookie);
+	if (client->mac_key.id != 0 &&
+		(part->op == MR_WIRE_OP_PUT || part->op == MR_WIRE_OP_DELETE))
+		mr_wire_mac_sign(part->data, part->bytes, &client->mac_key);
+}
+
+static unsigned fill(const struct mr_client *client, struct mr_client_link *link,
+	struct mmsghdr *messages, struct iovec *iovs)
 {
 	struct mr_client_part *part;
 	unsigned n = 0;
@@ -32,8 +43,7 @@ static unsigned fill(struct mr_client_link *link, struct mmsghdr *messages, stru
 	{
 		if (n == MR_CLIENT_BURST)
 			break;
-		// The cookie may be newer than the request, or another socket's.
-		mr_store_le64(part->data + offsetof(struct mr_wire_req, cookie), link->cookie);
+		stamp(client, link, part);
 		iovs[n] = (struct iovec){.iov_base = part->data, .iov_len = part->bytes};
 		messages[n].msg_hdr = (struct msghdr){.msg_iov = &iovs[n], .msg_iovlen = 1};
 		n++;
@@ -87,8 +97,10 @@ static void flush_link(struct mr_client *client, struct mr_client_link *link)
 	struct iovec iovs[MR_CLIENT_BURST];
 	unsigned n, errors = 0;
 
+	if (link->cookie != 0 && link->renew_ns <= mr_client_now_ns())
+		mr_client_hello(client, link);
 	memset(messages, 0, sizeof(messages));
-	while ((n = fill(link, messages, iovs)) > 0) {
+	while ((n = fill(client, link, messages, iovs)) > 0) {
 		int sent = sendmmsg(link->fd, messages, n, MSG_DONTWAIT);
 
 		if (sent > 0)

@@ -8,6 +8,9 @@
 #include <string.h>
 #include <sys/random.h>
 
+// Of a cookie's life, after which the next one is asked for.
+#define RENEW_QUARTERS 3u
+
 void mr_client_part_move(struct mr_client_part *part, struct mr_client_parts *list)
 {
 	if (part->list != NULL)
@@ -239,6 +242,11 @@ void mr_client_hello_reply(
 		client->stats.malformed++;
 	else {
 		link->cookie = hello.cookie;
+		// Well before it runs out, and not all clients at once: they ask when they first send.
+		link->renew_ns = UINT64_MAX;
+		if (hello.cookie_valid_s != 0)
+			link->renew_ns = mr_client_now_ns() +
+			                 hello.cookie_valid_s * MR_NS_PER_S / 4 * RENEW_QUARTERS;
 		link->hello_done = true;
 		client->max_payload_bytes = MR_MIN(client->max_payload_bytes, payload);
 	}

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 // cmocka.h wants the others before it.
 // clang-format off
@@ -642,6 +644,69 @@ static void test_cookies_are_renewed(void **state)
 	mr_client_close(client);
 }
 
+static void test_cookies_are_renewed_in_time(void **state)
+{
+	const struct mr_client_options once = {
+		.timeout_us = 5000000, .attempts = 1, .n_sockets = 1};
+	const struct timespec nap = {.tv_nsec = 800000000};
+	struct mr_client *client;
+
+	(void)state;
+	fake_set(&fake, &(struct fake_faults){.need_cookie = true, .cookie_valid_s = 1});
+	client = open_client(fake.address, &once);
+	get_and_check(client, "user", 0, 100);
+	assert_int_equal(fake.n_requests[MR_WIRE_OP_HELLO], 1);
+	nanosleep(&nap, NULL);
+	get_and_check(client, "user", 0, 100);
+	get_and_check(client, "user", 0, 100);
+	assert_int_equal(fake.n_requests[MR_WIRE_OP_HELLO], 2);
+	assert_int_equal(stats_of(client).refused, 0);
+	mr_client_close(client);
+}
+
+static void test_writes_are_signed(void **state)
+{
+	char path[] = "/tmp/mr_client_key.XXXXXX";
+	struct mr_client_options options = {.timeout_us = 5000000, .mac_key_file = path};
+	int fd = mkstemp(path);
+	struct mr_client_result *result;
+	struct mr_client *client;
+	struct mr_err err = {""};
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_null(mr_client_open(fake.address, &options, &err));
+	assert_int_equal(errno, EINVAL);
+	assert_true(dprintf(fd, "[mac]\n7 = " FAKE_MAC_HEX "\n") > 0);
+	assert_int_equal(fchmod(fd, 0644), 0);
+	assert_null(mr_client_open(fake.address, &options, &err));
+	assert_int_equal(errno, EPERM);
+	assert_int_equal(fchmod(fd, 0600), 0);
+	fake_set(&fake, &(struct fake_faults){.need_mac = true, .need_cookie = true});
+	client = open_client(fake.address, &calm);
+	result = put_users(
+		client, mr_client_view_schema(resolve(client, "user"), 0), 5000, 10, 100);
+	assert_int_equal(mr_client_result_count(result, MR_CLIENT_REFUSED), 10);
+	assert_string_equal(mr_client_result_refusal(result), "denied");
+	mr_client_result_free(result);
+	mr_client_close(client);
+
+	client = open_client(fake.address, &options);
+	resolve(client, "user");
+	// Signed anew with the new cookie.
+	pthread_mutex_lock(&fake.lock);
+	fake.cookie++;
+	pthread_mutex_unlock(&fake.lock);
+	result = put_users(
+		client, mr_client_view_schema(resolve(client, "user"), 0), 5000, 1000, 100);
+	assert_int_equal(mr_client_result_count(result, MR_CLIENT_OK), 1000);
+	mr_client_result_free(result);
+	get_and_check(client, "user", 0, 100);
+	mr_client_close(client);
+	close(fd);
+	unlink(path);
+}
+
 // ---- refusals and changes ----------------------------------------------------------------------
 
 static void test_refusals(void **state)
@@ -773,6 +838,8 @@ int main(void)
 		TEST(test_open_skips_a_dead_server),
 		TEST(test_open_fails_with_a_message),
 		TEST(test_cookies_are_renewed),
+		TEST(test_cookies_are_renewed_in_time),
+		TEST(test_writes_are_signed),
 		TEST(test_refusals),
 		TEST(test_unknown_names),
 		TEST(test_a_changed_layout_is_followed),

@@ -292,6 +292,7 @@ static void answer_hello(struct fake *fake, struct out *out)
 		.max_payload_bytes = (uint16_t)out->max,
 		.max_keys = 255,
 		.cookie = fake->cookie,
+		.cookie_valid_s = fake->faults.cookie_valid_s,
 	};
 
 	memcpy(d->data + d->bytes, &hello, sizeof(hello));
@@ -385,7 +386,11 @@ static unsigned arrivals(struct fake *fake, uint64_t id)
 	return 1;
 }
 
-static void answer(struct fake *fake, struct out *out, size_t request_bytes)
+const struct mr_wire_mac_key fake_mac_key = {
+	7, {UINT64_C(0x7766554433221100), UINT64_C(0xffeeddccbbaa9988)}};
+
+static void answer(
+	struct fake *fake, struct out *out, const uint8_t *request, size_t request_bytes)
 {
 	const struct mr_wire_request *req = out->req;
 	bool on_keys = req->op == MR_WIRE_OP_GET || req->op == MR_WIRE_OP_PUT ||
@@ -393,6 +398,9 @@ static void answer(struct fake *fake, struct out *out, size_t request_bytes)
 
 	if (fake->faults.need_cookie && req->op != MR_WIRE_OP_HELLO && req->cookie != fake->cookie)
 		mr_wire_reply_begin(out_new(out, 0)->data, req, MR_WIRE_RESULT_COOKIE_NEEDED);
+	else if (fake->faults.need_mac && on_keys && req->op != MR_WIRE_OP_GET &&
+		 (req->mac == NULL || !mr_wire_mac_holds(request, request_bytes, &fake_mac_key, 1)))
+		mr_wire_reply_begin(out_new(out, 0)->data, req, MR_WIRE_RESULT_DENIED);
 	else if (on_keys && fake->faults.result != MR_WIRE_RESULT_OK)
 		mr_wire_reply_begin(
 			out_new(out, 0)->data, req, (enum mr_wire_result)fake->faults.result);
@@ -430,7 +438,7 @@ static void handle(struct fake *fake, const uint8_t *data, size_t bytes, const s
 	out.max = fake->faults.max_payload != 0 ? fake->faults.max_payload : 1472;
 	if (bytes > out.max)
 		die("the client sent more than the payload it was told");
-	answer(fake, &out, bytes);
+	answer(fake, &out, data, bytes);
 	send_out(fake, &out, to, to_bytes);
 	for (unsigned i = 0; i < out.n; i++)
 		free(out.datagrams[i].data);

@@ -19,6 +19,7 @@
 #include "mr_key.h"
 #include "mr_rng.h"
 #include "mr_wire.h"
+#include "mr_wire_keys.h"
 
 #define FAKE_EVENT_TIME_US UINT64_C(1700000000000000)
 
@@ -35,12 +36,18 @@ struct fake_faults {
 	unsigned max_payload; //!< in HELLO, and of the replies
 	unsigned result;      //!< enum mr_wire_result for GET, PUT and DELETE
 	bool need_cookie;     //!< requests with another cookie than the present one are refused
+	unsigned cookie_valid_s; //!< in HELLO
+	bool need_mac;           //!< writes without a MAC under fake_mac_key are denied
 	bool new_layout;      //!< the second catalog is in force
 	bool second_value;    //!< rows of another event time, of the same length
 	bool alternate;       //!< each GET changes second_value
 	unsigned bad_rows;    //!< that many rows are sent damaged
 	unsigned version;     //!< protocol version spoken, when not ours
 };
+
+/** The key of need_mac: id 7, FAKE_MAC_HEX in a file. */
+#define FAKE_MAC_HEX "00112233445566778899aabbccddeeff"
+extern const struct mr_wire_mac_key fake_mac_key;
 
 #define FAKE_WRITTEN_SLOTS 16384u
 
