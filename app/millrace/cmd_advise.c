@@ -466,6 +466,8 @@ static void print_config(const struct advice *a)
 		if (a->mtu != 1500)
 			printf("mtu = %" PRIu64 "\n", a->mtu);
 	}
+	printf("\n[security]\n# Nobody else may ask; who may write: writers, or MAC keys.\n"
+	       "allow = 192.0.2.0/24\n");
 	if (a->n_cards == 0)
 		printf("\n[port tap]\ndevice = net_tap0,iface=mr0\naddress = 192.0.2.1\n");
 }
