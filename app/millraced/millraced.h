@@ -35,6 +35,7 @@ struct millraced {
 	struct mr_port ports[MR_PORTS_MAX];
 	struct mr_handoff handoff;
 	struct mr_io_locks *locks;
+	struct mr_breaker breaker;
 	struct mr_rx *rx[MR_LCORES_MAX];
 	struct mr_io *io[MR_LCORES_MAX];
 	struct mr_rx_counters *rx_counters[MR_LCORES_MAX];

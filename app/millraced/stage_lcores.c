@@ -58,6 +58,9 @@ static int make_io(struct millraced *m, unsigned i)
 		.pools = m->pools,
 		.stop = &m->stop_io,
 		.idler = idler(m, m->config.lcores.io_idle),
+		.breaker = &m->breaker,
+		.future_max_us = m->config.writes.max_future_us,
+		.age_max_us = m->config.handoff_max_age_us,
 	};
 
 	// I/O lcores wait for misses: polling for them by default would only burn a core.
@@ -81,6 +84,8 @@ int lcores_start(struct millraced *m, struct mr_err *err)
 		ret = -ENOMEM;
 	for (unsigned i = 0; i < m->plan.n_rx && ret == 0; i++)
 		ret = make_rx(m, i);
+	m->breaker.limit = (uint32_t)m->config.breaker.failures;
+	m->breaker.open_us = m->config.breaker.open_us;
 	for (unsigned i = 0; i < m->plan.n_io && ret == 0; i++)
 		ret = make_io(m, i);
 	if (ret < 0)

@@ -76,6 +76,8 @@ struct mr_config_store {
 	uint64_t block_bytes;
 	uint64_t blob_min_bytes;
 	unsigned compression; //!< enum mr_compression
+	uint64_t wal_keep_us; //!< for the change feed
+	uint64_t wal_keep_bytes;
 };
 
 struct mr_config_filter {
@@ -83,6 +85,15 @@ struct mr_config_filter {
 	double fpr;
 	double rebuild_above;
 	bool save;
+};
+
+struct mr_config_writes {
+	uint64_t max_future_us; //!< 0: any event time is taken
+};
+
+struct mr_config_breaker {
+	uint64_t failures; //!< 0: no breaker
+	uint64_t open_us;
 };
 
 struct mr_config_cache {
@@ -115,7 +126,10 @@ struct mr_config {
 	struct mr_config_filter filter;
 	struct mr_config_cache cache;
 	struct mr_config_security security;
+	struct mr_config_writes writes;
+	struct mr_config_breaker breaker;
 	uint64_t handoff_depth;
+	uint64_t handoff_max_age_us; //!< 0: any age is served
 	char admin_socket[MR_CONFIG_TEXT_BYTES];
 	char drivers_dir[MR_CONFIG_TEXT_BYTES]; //!< "auto": mr_config_drivers_dir()
 	unsigned log_level;                     //!< enum mr_log_level

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "mr_config_params.h"
 
+#include "mr_units.h"
+
 #include <errno.h>
 #include <libgen.h>
 #include <limits.h>
@@ -23,6 +25,8 @@ void mr_config_store_params(
 		.blob_min_bytes = (uint32_t)store->blob_min_bytes,
 		.compression = compressions[store->compression],
 		.numa_node = numa_node,
+		.wal_keep_s = (store->wal_keep_us + MR_US_PER_S - 1) / MR_US_PER_S,
+		.wal_keep_bytes = store->wal_keep_bytes,
 	};
 }
 

@@ -217,6 +217,56 @@ const struct mr_config_key mr_config_keys[] = {
 		.initial = "zstd",
 		.offset = AT(store.compression),
 		.help = "Compression of blocks and blobs written from now on."},
+	{.section = "store",
+		.key = "wal_keep",
+		.type = MR_CONFIG_DURATION,
+		.min = 0,
+		.max = 400.0 * 86400e6,
+		.initial = "1d",
+		.offset = AT(store.wal_keep_us),
+		.help = "How long the change feed (millrace tail) reaches back: log files are kept "
+			"this long after the store needs them. 0: no limit of time, and with "
+			"wal_keep_bytes = 0 nothing is kept."},
+	{.section = "store",
+		.key = "wal_keep_bytes",
+		.type = MR_CONFIG_BYTES,
+		.min = 0,
+		.max = 64 * TIB,
+		.initial = "1G",
+		.offset = AT(store.wal_keep_bytes),
+		.help = "The most that log files kept for the change feed may take. 0: no limit of "
+			"size."},
+	// ---- writes
+	{.section = "writes",
+		.key = "max_future",
+		.type = MR_CONFIG_DURATION,
+		.min = 0,
+		.max = 400.0 * 86400e6,
+		.initial = "1d",
+		.offset = AT(writes.max_future_us),
+		.help = "A row whose event time is further ahead of this clock is refused "
+			"(BAD_ROW): no later event could replace it. 0: any event time is taken."},
+	// ---- breaker
+	{.section = "breaker",
+		.key = "failures",
+		.type = MR_CONFIG_COUNT,
+		.unit = "bursts",
+		.min = 0,
+		.max = 1e6,
+		.initial = "8",
+		.offset = AT(breaker.failures),
+		.help = "After so many bursts of store reads in a row that failed wholly, misses "
+                        "are "
+			"answered DEGRADED at once; hits and negatives go on. 0: no breaker."},
+	{.section = "breaker",
+		.key = "open",
+		.type = MR_CONFIG_DURATION,
+		.min = 1e3,
+		.max = 3600e6,
+		.initial = "1s",
+		.offset = AT(breaker.open_us),
+		.help = "For how long, before one burst probes the store: what comes of it closes "
+			"the breaker, or keeps it open as long again."},
 	// ---- filter
 	{.section = "filter",
 		.key = "keys",
@@ -336,7 +386,8 @@ const struct mr_config_key mr_config_keys[] = {
 		.initial = "",
 		.reloadable = true,
 		.offset = AT(security.writers),
-		.help = "Prefixes that may write, of those that may ask. Empty: all of them if there "
+		.help = "Prefixes that may write, of those that may ask. Empty: all of them if "
+                        "there "
 			"are MAC keys, which every write must then be signed with, and nobody "
 			"if there are none."},
 	{.section = "security",
@@ -347,8 +398,10 @@ const struct mr_config_key mr_config_keys[] = {
 		.initial = "",
 		.reloadable = true,
 		.offset = AT(security.limits),
-		.help = "Prefixes with requests per second each: 10.0.0.0/8 500000, ... All senders "
-			"in a prefix share its rate, the longest prefix counts, and RX lcores share "
+		.help = "Prefixes with requests per second each: 10.0.0.0/8 500000, ... All "
+                        "senders "
+			"in a prefix share its rate, the longest prefix counts, and RX lcores "
+                        "share "
 			"it evenly. What goes beyond is dropped and counted."},
 	{.section = "security",
 		.key = "limit_burst",
@@ -375,7 +428,8 @@ const struct mr_config_key mr_config_keys[] = {
 		.initial = "100000",
 		.reloadable = true,
 		.offset = AT(security.unproven_rate),
-		.help = "Replies to addresses that have proved nothing: HELLO, COOKIE_NEEDED, echo. "
+		.help = "Replies to addresses that have proved nothing: HELLO, COOKIE_NEEDED, "
+                        "echo. "
 			"None is longer than its request; this limits how many go to those whose "
 			"addresses are forged."},
 	{.section = "security",
@@ -386,7 +440,8 @@ const struct mr_config_key mr_config_keys[] = {
 		.initial = "1h",
 		.reloadable = true,
 		.offset = AT(security.rotation_us),
-		.help = "A cookie secret issues cookies for so long, and is good for as long again. "
+		.help = "A cookie secret issues cookies for so long, and is good for as long "
+                        "again. "
 			"The same on all appliances that share secrets."},
 	{.section = "security",
 		.key = "keys",
@@ -419,6 +474,15 @@ const struct mr_config_key mr_config_keys[] = {
 		.offset = AT(handoff_depth),
 		.help = "Requests of one RX lcore that may wait for one I/O lcore, a power of two. "
 			"Further ones are answered BUSY."},
+	{.section = "handoff",
+		.key = "max_age",
+		.type = MR_CONFIG_DURATION,
+		.min = 0,
+		.max = 60e6,
+		.initial = "100ms",
+		.offset = AT(handoff_max_age_us),
+		.help = "A request that waited longer for its I/O lcore is shed: what is in memory "
+			"is answered, the rest is BUSY. 0: any age is served."},
 	// ---- admin
 	{.section = "admin",
 		.key = "socket",
@@ -461,6 +525,8 @@ const char *mr_config_section_help(const char *section)
 		{"memory", "Memory and DPDK's environment."},
 		{"port", "A network port; 1 to 16 of them, each with a name of its own."},
 		{"store", "The RocksDB store."},
+		{"writes", "Which writes are taken."},
+		{"breaker", "What happens when the store cannot be read."},
 		{"filter", "The Bloom filter, one replica on each NUMA node."},
 		{"cache", "The row cache, one on each NUMA node."},
 		{"security", "Who may ask and write, how often, and what proves it."},

@@ -106,7 +106,11 @@ struct mr_rx_counters {
 	X(fills_stale, "rows", "fills refused because a writer was faster")             \
 	X(rows_written, "rows", "rows committed")                                       \
 	X(rows_superseded, "rows", "rows not written: a newer or equal event is there") \
-	X(rows_refused, "rows", "rows refused: bad key, row or set")                    \
+	X(rows_refused, "rows", "rows refused: bad key, row, set or event time")        \
+	X(rows_future, "rows", "of those: event time too far ahead")                    \
+	X(shed, "requests", "waited too long: misses and writes answered BUSY")         \
+	X(degraded, "lookups", "not looked up: the breaker before the store is open")   \
+	X(breaker_opened, "times", "store reads failed in a row: breaker opened")       \
 	X(commits, "batches", "write batches committed")                                \
 	X(commit_errors, "batches", "write batches that failed")                        \
 	X(bursts, "bursts", "bursts of requests")                                       \

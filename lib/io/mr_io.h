@@ -10,6 +10,9 @@
  *     cache under leases -> write replies; writes: lock keys -> compare event times -> filter ->
  *     one write batch -> cache -> acknowledge; give everything back
  *
+ * A request that waited too long is shed: what is in memory is answered, misses and writes are
+ * BUSY. While the breaker is open misses and writes are DEGRADED at once.
+ *
  * It may block: in the store, and on the locks that serialise writes to a key.
  *
  * Writes. The newer event time wins; of equal times a delete beats a row, and of two rows the one
@@ -22,6 +25,7 @@
 
 #include <pthread.h>
 
+#include "mr_breaker.h"
 #include "mr_counters.h"
 #include "mr_handoff.h"
 #include "mr_port.h"
@@ -49,6 +53,9 @@ struct mr_io_params {
 	struct rte_mempool **pools; //!< by mr_lcore.node_index: replies use their RX lcore's
 	const _Atomic bool *stop;   //!< set after the RX lcores have returned
 	struct mr_idler idler;      //!< how to rest
+	struct mr_breaker *breaker; //!< NULL: the store is read whatever it does
+	uint64_t future_max_us;     //!< writes further ahead of the clock are refused; 0: none are
+	uint64_t age_max_us;        //!< a request that waited longer is shed; 0: none is
 };
 
 struct mr_io;

@@ -28,6 +28,7 @@ struct mr_io_request {
 	const struct mr_schema *schema; //!< write
 	uint32_t first, n;              //!< lookups or records
 	bool strong;                    //!< GET: from the store alone, at one snapshot
+	bool late;                      //!< waited too long: the store is not asked
 	uint16_t rx;
 	struct mr_wire_request wire;
 };
@@ -104,6 +105,12 @@ void mr_io_lookup(struct mr_io *io);
 
 /** Reads what is missing from the store and fills the caches. */
 void mr_io_read(struct mr_io *io);
+
+/** Whether the breaker lets the store be read now. */
+bool mr_io_may_read(struct mr_io *io);
+
+/** Tells the breaker what became of the reads. */
+void mr_io_judge_reads(struct mr_io *io);
 
 /** Writes the group's GET replies. */
 void mr_io_answer(struct mr_io *io);

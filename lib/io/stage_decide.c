@@ -73,6 +73,17 @@ static unsigned pick_winners(struct mr_io *io)
 	return n;
 }
 
+// Without the rows that are there nobody knows which of these would win.
+static void degrade(struct mr_io *io)
+{
+	for (unsigned r = 0; r < io->n_reads; r++) {
+		io->records[io->read_of[r]].wins = false;
+		io->records[io->read_of[r]].status = MR_STATUS_DEGRADED;
+	}
+	mr_count(&io->counters.degraded, io->n_reads);
+	io->n_reads = 0;
+}
+
 // Asks the store for the current rows of keys that may have one.
 static void read_current(struct mr_io *io, unsigned n)
 {
@@ -90,8 +101,14 @@ static void read_current(struct mr_io *io, unsigned n)
 		get->key_bytes = record->row.key_bytes;
 		io->read_of[io->n_reads++] = io->order[i];
 	}
-	if (io->n_reads > 0)
-		mr_store_read(io->reader, io->reads, io->n_reads);
+	if (io->n_reads == 0)
+		return;
+	if (mr_unlikely(!mr_io_may_read(io))) {
+		degrade(io);
+		return;
+	}
+	mr_store_read(io->reader, io->reads, io->n_reads);
+	mr_io_judge_reads(io);
 }
 
 static void compare(struct mr_io_record *record, const struct mr_store_get *get)

@@ -48,6 +48,8 @@ static void settle(struct mr_io *io, const struct mr_io_request *get)
 			negatives++;
 		} else if (outcome == MR_OUTCOME_BAD_KEY) {
 			io->rows[i].status = MR_STATUS_BAD_KEY;
+		} else if (get->late) {
+			io->rows[i].status = MR_STATUS_BUSY;
 		} else {
 			add_read(io, i, get->node->cache);
 		}

@@ -81,18 +81,50 @@ static void read_at_snapshot(struct mr_io *io)
 		io->reads[r].result = -EIO;
 }
 
+bool mr_io_may_read(struct mr_io *io)
+{
+	return io->p.breaker == NULL || mr_breaker_allows(io->p.breaker, io->now_us);
+}
+
+// A row that is damaged says nothing of the store as a whole; not to be able to read does.
+void mr_io_judge_reads(struct mr_io *io)
+{
+	unsigned failed = 0;
+
+	if (io->p.breaker == NULL)
+		return;
+	for (unsigned r = 0; r < io->n_reads; r++)
+		failed += io->reads[r].result == -EIO;
+	if (failed < io->n_reads)
+		mr_breaker_succeeded(io->p.breaker);
+	else if (mr_breaker_failed(io->p.breaker, io->now_us))
+		mr_count(&io->counters.breaker_opened, 1);
+}
+
+static void degrade(struct mr_io *io)
+{
+	for (unsigned r = 0; r < io->n_reads; r++)
+		io->rows[io->read_of[r]].status = MR_STATUS_DEGRADED;
+	mr_count(&io->counters.degraded, io->n_reads);
+}
+
 void mr_io_read(struct mr_io *io)
 {
 	uint64_t start = rte_rdtsc();
 
 	if (io->n_reads == 0)
 		return;
+	if (mr_unlikely(!mr_io_may_read(io))) {
+		degrade(io);
+		return;
+	}
 	if (io->strong)
 		read_at_snapshot(io);
 	else
 		mr_store_read(io->reader, io->reads, io->n_reads);
 	mr_hist_record(&io->counters.read_cycles, rte_rdtsc() - start, 1);
 	mr_count(&io->counters.store_reads, io->n_reads);
+	mr_io_judge_reads(io);
 	for (unsigned r = 0; r < io->n_reads; r++)
 		take_result(io, r);
 }

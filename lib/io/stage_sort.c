@@ -6,12 +6,16 @@ static void refuse(const struct mr_io_request *request, enum mr_wire_result resu
 	mr_small_refuse(request->m, request->port, &request->wire, result);
 }
 
+static double age_us(const struct mr_io *io, const struct mr_io_request *request)
+{
+	return (double)(io->now_tsc - mr_packet(request->m)->rx_tsc) *
+	       io->p.tiers->clock->us_per_cycle;
+}
+
 static bool too_late(const struct mr_io *io, const struct mr_io_request *request)
 {
-	double us = (double)(io->now_tsc - mr_packet(request->m)->rx_tsc) *
-	            io->p.tiers->clock->us_per_cycle;
-
-	return request->wire.deadline_us != 0 && us > (double)request->wire.deadline_us;
+	return request->wire.deadline_us != 0 &&
+	       age_us(io, request) > (double)request->wire.deadline_us;
 }
 
 // Whether every set of a view keeps history that reaches back to a time.
@@ -47,6 +51,10 @@ static void sort_get(struct mr_io *io, const struct mr_io_request *request)
 		io->as_of = true;
 		io->as_of_us = get->wire.as_of_us;
 	}
+	if (get->strong && get->late) {
+		refuse(get, MR_WIRE_RESULT_BUSY);
+		return;
+	}
 	io->strong |= get->strong;
 	if (get->strong)
 		mr_count(&io->counters.strong, 1);
@@ -70,6 +78,24 @@ static enum mr_wire_result check_write(const struct mr_io_request *write)
 	return MR_WIRE_RESULT_OK;
 }
 
+// An event time far ahead of the clock is a mistake, and one that no later write could undo.
+static bool is_future(struct mr_io *io, uint64_t event_time_us)
+{
+	if (io->p.future_max_us == 0 || event_time_us <= io->now_us ||
+		event_time_us - io->now_us <= io->p.future_max_us)
+		return false;
+	mr_count(&io->counters.rows_future, 1);
+	return true;
+}
+
+static void shed_write(const struct mr_io_request *write)
+{
+	uint8_t statuses[MR_WIRE_KEYS_MAX];
+
+	memset(statuses, MR_STATUS_BUSY, write->wire.key_count);
+	mr_small_ack(write->m, write->port, &write->wire, statuses, false);
+}
+
 static void add_record(
 	struct mr_io *io, const struct mr_io_request *write, const struct mr_wire_row *row)
 {
@@ -87,6 +113,8 @@ static void add_record(
 	record->status = MR_STATUS_OK;
 	if (!mr_key_check(schema, row->key, row->key_bytes))
 		record->status = MR_STATUS_BAD_KEY;
+	else if (is_future(io, row->event_time_us))
+		record->status = MR_STATUS_BAD_ROW;
 	else if (!record->deleted && mr_row_check(&schema->shape, row->row, row->row_bytes) < 0)
 		record->status = MR_STATUS_BAD_ROW;
 }
@@ -98,6 +126,10 @@ static void sort_write(struct mr_io *io, const struct mr_io_request *request)
 	struct mr_wire_row row;
 	uint32_t cursor = 0;
 
+	if (request->late) {
+		shed_write(request);
+		return;
+	}
 	*write = *request;
 	write->schema = mr_catalog_set_by_id(io->published->catalog, write->wire.view);
 	result = check_write(write);
@@ -110,6 +142,17 @@ static void sort_write(struct mr_io *io, const struct mr_io_request *request)
 		add_record(io, write, &row);
 	write->n = io->n_records - write->first;
 	io->n_writes++;
+}
+
+static void sort_valid(struct mr_io *io, struct mr_io_request *request)
+{
+	request->late = io->p.age_max_us != 0 && age_us(io, request) > (double)io->p.age_max_us;
+	if (request->late)
+		mr_count(&io->counters.shed, 1);
+	if (request->wire.op == MR_WIRE_OP_GET)
+		sort_get(io, request);
+	else
+		sort_write(io, request);
 }
 
 // Takes a request into the group. False: it needs a group of its own.
@@ -131,10 +174,8 @@ static bool sort_one(struct mr_io *io, unsigned i)
 		refuse(&request, MR_WIRE_RESULT_TOO_LATE);
 	else if ((request.wire.flags & MR_WIRE_F_ASOF) && io->n_gets > 0)
 		return false;
-	else if (request.wire.op == MR_WIRE_OP_GET)
-		sort_get(io, &request);
 	else
-		sort_write(io, &request);
+		sort_valid(io, &request);
 	return true;
 }
 
