@@ -102,7 +102,6 @@ static int watch(struct stat *stat, uint64_t interval_us, uint64_t count)
 
 static int run(const struct invocation *inv)
 {
-	const char *path = option(inv, "telemetry");
 	struct stat stat = {
 		.inv = inv,
 		.questions = inv->n_args > 0 ? (const char *const *)inv->args : default_questions,
@@ -117,11 +116,7 @@ static int run(const struct invocation *inv)
 		rc = option_u64(inv, "count", 0, &count);
 	if (rc != 0)
 		return rc;
-	if (path == NULL)
-		path = getenv("MILLRACE_TELEMETRY");
-	if (path == NULL || path[0] == '\0')
-		path = TELEMETRY_DEFAULT_PATH;
-	if (telemetry_open(&stat.telemetry, path, &err) != 0)
+	if (telemetry_open(&stat.telemetry, telemetry_path(option(inv, "telemetry")), &err) != 0)
 		return complain(inv, EXIT_NO_ANSWER, "%s", err.text);
 	rc = watch(&stat, interval_us, count);
 	telemetry_close(&stat.telemetry);

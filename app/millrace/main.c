@@ -17,6 +17,7 @@ static const struct command *const commands[] = {
 	&cmd_ping,
 	&cmd_blast,
 	&cmd_stat,
+	&cmd_top,
 	&cmd_ctl,
 	&cmd_advise,
 };

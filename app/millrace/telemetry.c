@@ -14,6 +14,13 @@
 #define ANSWER_MAX_BYTES (16u << 20)
 #define WAIT_S 5
 
+const char *telemetry_path(const char *option)
+{
+	if (option == NULL)
+		option = getenv("MILLRACE_TELEMETRY");
+	return option != NULL && option[0] != '\0' ? option : TELEMETRY_DEFAULT_PATH;
+}
+
 static int greet(struct telemetry *telemetry, const char *path, struct mr_err *err)
 {
 	char greeting[GREETING_BYTES];
@@ -86,7 +93,8 @@ json_t *telemetry_ask(struct telemetry *telemetry, const char *question, struct 
 		mr_fail(err, EPROTO, "%s: %s", question, json_error.text);
 		return NULL;
 	}
-	value = json_object_get(answer, question);
+	// The answer stands under the command's name, without its parameters.
+	value = json_object_getn(answer, question, strcspn(question, ","));
 	value = value != NULL ? json_incref(value) : json_null();
 	json_decref(answer);
 	return value;

@@ -18,6 +18,9 @@ struct telemetry {
 	size_t buffer_bytes; //!< the longest answer that DPDK gives
 };
 
+/** The socket's path: @p option (--telemetry; may be NULL), $MILLRACE_TELEMETRY, or the default. */
+const char *telemetry_path(const char *option);
+
 /** Connects and reads the greeting. @return 0 or -errno with a message. */
 int telemetry_open(struct telemetry *telemetry, const char *path, struct mr_err *err);
 void telemetry_close(struct telemetry *telemetry);

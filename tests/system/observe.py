@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Known traffic, and what the operator's tools make of it: blast's own counts, the counters, top."""
+
+import json
+import os
+import re
+import subprocess
+import time
+
+import harness
+
+ROWS = 20000
+RATE = 2000
+SECONDS = 3
+
+
+def blast(a, *argv, ok=(0,)):
+    return json.loads(a.tool("blast", "user", "--json", *argv, ok=ok).stdout)["runs"][0]
+
+
+def counters(a):
+    return a.telemetry("/millrace/lcores")["rx"]
+
+
+def test(build):
+    a = harness.Appliance(build)
+    table = os.path.join(a.dir, "rows.csv")
+    a.rows("gen", table, ROWS, 1)
+    a.start()
+    a.tool("sets", "apply", os.path.join(harness.HERE, "rows.ini"))
+    a.tool("load", "user", table)
+
+    # Half the entities of `rows gen` have a row; keys that nobody has are a fifth more.
+    before = counters(a)
+    run = blast(a, "--rate", str(RATE), "--duration", "%ds" % SECONDS, "--keys", "1000",
+                "--batch", "3", "--absent", "20", "--report", os.path.join(a.dir, "r.html"))
+    after = counters(a)
+    asked = {name: after[name] - before[name] for name in after}
+    print(run["answered"], "answered;", run["statuses"], flush=True)
+    assert run["sent"] == run["answered"] + run["lost"], run
+    assert abs(run["sent"] - RATE * SECONDS) < 0.1 * RATE * SECONDS, run["sent"]
+    assert asked["requests_get"] >= run["sent"] - run["lost"], (asked, run)
+    assert asked["lookups"] == 3 * asked["requests_get"], asked
+    assert asked["hits"] + asked["negatives"] + asked["misses"] + asked["expired"] == \
+        asked["lookups"], asked
+    keys = sum(run["statuses"].values())
+    assert keys == 3 * run["answered"], run["statuses"]
+    assert 0.15 < asked["negatives"] / asked["lookups"], asked
+    assert "</html>" in open(os.path.join(a.dir, "r.html")).read()
+
+    load = subprocess.Popen([a.program("millrace"), "blast", "user", "--server", harness.SERVER,
+                             "--rate", str(RATE), "--duration", "4s", "--json", "--keys", "1000"],
+                            stdout=subprocess.DEVNULL)
+    time.sleep(1)
+    screen = a.tool("top", "--once", "--interval", "1s").stdout
+    load.wait()
+    print(screen, flush=True)
+    lines = screen.splitlines()
+    assert len(lines) <= 24 and max(len(line) for line in lines) <= 80, screen
+    for word in ("requests", "lookups", "p99.9", "rx0", "io1", "cache", "filter", "store",
+                 "rings", "dropped"):
+        assert word in screen, word
+    rate = int(re.search(r"requests +(\d+)/s", screen).group(1))
+    assert 0.7 * RATE < rate < 1.3 * RATE, rate
+    assert re.search(r"requests from cache +\d+ +[\d.]+ [num]s", screen), screen
+    assert re.search(r"rx0 +\[[#.]{20}\]", screen), screen
+    a.tool("top", ok=(2,))
+    a.stop()
+
+
+harness.main(test)
