@@ -1,71 +1,32 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The Bloom filter against the memory system. One JSON object a line on stdout, text for people on
-// stderr. The unit L is one random line read out of 2 MiB pages, prefetched in batches of 32 over a
-// span far beyond the last-level cache, measured here before and after the filter.
+// The Bloom filter against the memory system: tests of absent and of present keys by burst size,
+// the kinds of SIMD, and adds. The worse of absent and present at burst 32 is the cost that the
+// goal is held against.
 //
-//     bench_bloom [KEYS]...     default: 1000000 10000000; the table of goals wants 100000000 too
+// bench_bloom [KEYS]...     default: 1000000 10000000 100000000
+#include "bench.h"
 #include "mr_bloom.h"
 #include "mr_rng.h"
 
-#include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <time.h>
 
-#define SPAN_BYTES (UINT64_C(2) << 30)
-#define PROBES (1u << 22) // lines touched in a pass: beyond what the caches keep
-#define REPEATS 9
-#define HUGE_BYTES (UINT64_C(2) << 20)
+#define PROBES (1u << 20)
+#define ROUNDS 11u
 #define FPR 0.000915 // 16 bits a key
 
-static uint64_t *probes; // PROBES hashes, read in order
-static uint64_t sink;	 // keeps results alive
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
-static uint64_t now_cycles(void)
-{
-#if defined(__x86_64__)
-	return __builtin_ia32_rdtsc();
-#else
-	return now_ns();
-#endif
-}
-
-static void *huge_alloc(size_t bytes)
-{
-	size_t whole = MR_ALIGN_UP(bytes, HUGE_BYTES);
-	void *mem = aligned_alloc(HUGE_BYTES, whole);
-
-	if (mem == NULL) {
-		fprintf(stderr, "bench_bloom: no memory for %zu bytes\n", whole);
-		exit(1);
-	}
-	if (madvise(mem, whole, MADV_HUGEPAGE) < 0)
-		fprintf(stderr, "bench_bloom: no transparent 2 MiB pages: %s\n", strerror(errno));
-	return mem;
-}
-
-static void print_line(const char *name, const char *metric, double value, const char *unit)
-{
-	printf("{\"bench\":\"bloom\",\"case\":\"%s\",\"metric\":\"%s\",\"value\":%.6g,"
-	       "\"unit\":\"%s\"}\n",
-		name, metric, value, unit);
-	fflush(stdout);
-}
-
-struct cost {
-	double ns, cycles; // medians a key
-	double spread;	   // upper quartile over lower
+struct bench {
+	struct bench_lines lines;
+	struct mr_bloom *bloom;
+	uint64_t n_keys;
+	bool present;      // ask for keys that are there
+	uint64_t next;     // of the keys that are not
+	struct mr_rng rng; // of the keys that are
+	unsigned batch;
+	uint64_t maybe, tests;
+	uint64_t *probes; // PROBES hashes, read in order
 };
 
 // Key i of stream 0 is in the filter; keys of stream 1 are not.
@@ -76,187 +37,134 @@ static uint64_t key_of(uint64_t stream, uint64_t i)
 	return mr_rng_next(&rng);
 }
 
-static int by_value(const void *a, const void *b)
+static double pass(void *arg)
 {
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-// Times a pass over all probes, after one that warms up.
-static struct cost measure(void (*pass)(void *arg, unsigned batch), void *arg, unsigned batch)
-{
-	double ns[REPEATS], cycles[REPEATS];
-
-	pass(arg, batch);
-	for (unsigned i = 0; i < REPEATS; i++) {
-		uint64_t t = now_ns(), c = now_cycles();
-
-		pass(arg, batch);
-		cycles[i] = (double)(now_cycles() - c) / PROBES;
-		ns[i] = (double)(now_ns() - t) / PROBES;
-	}
-	qsort(ns, REPEATS, sizeof(ns[0]), by_value);
-	qsort(cycles, REPEATS, sizeof(cycles[0]), by_value);
-	return (struct cost){
-		ns[REPEATS / 2], cycles[REPEATS / 2], ns[REPEATS * 3 / 4] / ns[REPEATS / 4]};
-}
-
-// Other lines in every pass, so that a large cache does not come to know them.
-static void pass_lines(void *arg, unsigned batch)
-{
-	static uint64_t odd = 1;
-	const uint64_t lines = SPAN_BYTES / MR_CACHE_LINE_BYTES;
-	const uint8_t *span = arg;
-	uint64_t sum = 0;
-
-	for (unsigned at = 0; at < PROBES; at += batch) {
-		const uint64_t *p = probes + at;
-		const uint8_t *line[MR_BLOOM_BURST];
-
-		for (unsigned i = 0; i < batch; i++) {
-			line[i] = span +
-				  (uint64_t)(((unsigned __int128)(p[i] * odd) * lines) >> 64) * 64;
-			mr_prefetch(line[i]);
-		}
-		for (unsigned i = 0; i < batch; i++)
-			sum += *(const uint64_t *)line[i];
-	}
-	odd += UINT64_C(0x9e3779b97f4a7c16);
-	sink += sum;
-}
-
-static void pass_test(void *arg, unsigned batch)
-{
-	const struct mr_bloom *bloom = arg;
-	uint64_t sum = 0;
-
-	for (unsigned at = 0; at < PROBES; at += batch) {
-		mr_bloom_prefetch_bulk(bloom, probes + at, batch);
-		sum += (unsigned)__builtin_popcountll(
-			mr_bloom_test_bulk(bloom, probes + at, batch));
-	}
-	sink = sum;
-}
-
-static void fill_probes(uint64_t stream, uint64_t keys)
-{
-	struct mr_rng rng = {42};
+	struct bench *b = arg;
+	uint64_t maybe = 0;
+	double start;
 
 	for (unsigned i = 0; i < PROBES; i++)
-		probes[i] = key_of(stream, stream == 0 ? mr_rng_below(&rng, keys) : i);
+		b->probes[i] = b->present ? key_of(0, mr_rng_below(&b->rng, b->n_keys))
+		                          : key_of(1, b->next++);
+	start = bench_now_ns();
+	for (unsigned at = 0; at < PROBES; at += b->batch) {
+		mr_bloom_prefetch_bulk(b->bloom, b->probes + at, b->batch);
+		maybe += (unsigned)__builtin_popcountll(
+			mr_bloom_test_bulk(b->bloom, b->probes + at, b->batch));
+	}
+	start = bench_now_ns() - start;
+	b->maybe += maybe;
+	b->tests += PROBES;
+	return start / PROBES;
 }
 
-static double line_cost(void *span)
+// Adds all keys and prints what that cost.
+static void fill(struct bench *b, const char *name)
 {
-	fill_probes(1, 0);
-	return measure(pass_lines, span, 32).ns;
-}
+	uint64_t hashes[MR_BLOOM_BURST];
+	double start = bench_now_ns();
 
-// Adds keys [0, keys) and prints what that cost.
-static void fill(struct mr_bloom *bloom, const char *name, uint64_t keys)
-{
-	uint64_t hashes[MR_BLOOM_BURST], t = now_ns();
-
-	for (uint64_t i = 0; i < keys;) {
+	for (uint64_t i = 0; i < b->n_keys;) {
 		unsigned n = 0;
 
-		while (n < 32 && i < keys)
+		while (n < 32 && i < b->n_keys)
 			hashes[n++] = key_of(0, i++);
-		mr_bloom_add_bulk(bloom, hashes, n);
+		mr_bloom_add_bulk(b->bloom, hashes, n);
 	}
-	print_line(name, "add-b32", (double)(now_ns() - t) / (double)keys, "ns/key");
+	bench_line(name, "add", (bench_now_ns() - start) / (double)b->n_keys, "ns/key");
 }
 
-static void print_cost(const char *name, const char *what, unsigned batch, struct cost cost)
+static struct bench_cost measure(struct bench *b, const char *name, bool present, unsigned batch)
 {
-	char metric[64];
+	struct bench_cost cost;
 
-	snprintf(metric, sizeof(metric), "%s-b%u", what, batch);
-	print_line(name, metric, cost.ns, "ns/key");
-	snprintf(metric, sizeof(metric), "%s-b%u-cycles", what, batch);
-	print_line(name, metric, cost.cycles, "cycles/key");
-	snprintf(metric, sizeof(metric), "%s-b%u-spread", what, batch);
-	print_line(name, metric, cost.spread, "q3/q1");
+	b->present = present;
+	b->batch = batch;
+	cost = bench_measure(&b->lines, pass, b, ROUNDS);
+	bench_line_cost(name, &cost);
+	return cost;
 }
 
-// All batches over the probes at hand. @return the cost at 32.
-static double measure_batches(struct mr_bloom *bloom, const char *name, const char *what)
+// By burst size. @return the cost at 32.
+static struct bench_cost measure_batches(struct bench *b, const char *of, bool present)
 {
 	static const unsigned batches[] = {1, 8, 32, 64};
-	double at_32 = 0;
+	struct bench_cost at_32 = {.cost = {0}};
 
+	b->maybe = b->tests = 0;
 	for (unsigned i = 0; i < MR_ARRAY_SIZE(batches); i++) {
-		struct cost cost = measure(pass_test, bloom, batches[i]);
+		struct bench_cost cost;
+		char name[64];
 
-		print_cost(name, what, batches[i], cost);
+		snprintf(name, sizeof(name), "%s-%s-b%u", of, present ? "present" : "absent",
+			batches[i]);
+		cost = measure(b, name, present, batches[i]);
 		if (batches[i] == 32)
-			at_32 = cost.ns;
+			at_32 = cost;
 	}
 	return at_32;
 }
 
-static void compare_isas(struct mr_bloom *bloom, const char *name)
+static void compare_isas(struct bench *b, const char *of)
 {
-	for (unsigned isa = 0; isa < MR_BLOOM_ISA_COUNT; isa++)
-		if (mr_bloom_set_isa(bloom, isa) == 0)
-			print_cost(name, mr_bloom_isa_name(isa), 32, measure(pass_test, bloom, 32));
-	mr_bloom_set_isa(bloom, mr_bloom_isa_best());
+	for (unsigned isa = 0; isa < MR_BLOOM_ISA_COUNT; isa++) {
+		char name[64];
+
+		if (mr_bloom_set_isa(b->bloom, isa) < 0)
+			continue;
+		snprintf(name, sizeof(name), "%s-%s", of, mr_bloom_isa_name(isa));
+		measure(b, name, false, 32);
+	}
+	mr_bloom_set_isa(b->bloom, mr_bloom_isa_best());
 }
 
-// The worse of present and absent at batch 32 is what the goal is held against.
-static void bench_keys(uint64_t keys, void *span)
+static void bench_keys(struct bench *b, uint64_t keys)
 {
 	struct mr_bloom_params params = {.capacity_keys = keys, .fpr = FPR};
 	size_t bytes = mr_bloom_memsize(&params);
-	void *mem = huge_alloc(bytes);
-	struct mr_bloom *bloom = mr_bloom_init(mem, bytes, &params);
+	struct bench_cost absent, present;
 	struct mr_bloom_stats stats;
-	double line_before, line_after, line, present, absent;
+	enum bench_pages pages;
+	void *mem = bench_map(bytes, BENCH_PAGES_RESERVED, &pages);
 	char name[32];
 
-	snprintf(name, sizeof(name), keys % 1000000 == 0 ? "test-%jum" : "test-%ju-keys",
-		(uintmax_t)(keys % 1000000 == 0 ? keys / 1000000 : keys));
-	fill(bloom, name, keys);
-	mr_bloom_stats(bloom, &stats);
-	line_before = line_cost(span);
-	fill_probes(1, keys);
-	absent = measure_batches(bloom, name, "absent");
-	print_line(name, "fpr", 100.0 * (double)sink / PROBES, "%");
-	print_line(name, "fpr-formula", 100.0 * stats.fpr_formula, "%");
-	print_line(name, "bits", stats.bits_per_key, "bits/key");
-	compare_isas(bloom, name);
-	fill_probes(0, keys);
-	present = measure_batches(bloom, name, "present");
-	if (sink != PROBES)
-		fprintf(stderr, "bench_bloom: %u false negatives\n", (unsigned)(PROBES - sink));
-	line_after = line_cost(span);
-	line = (line_before + line_after) / 2;
-	print_line(name, "line", line, "ns");
-	print_line(name, "line-drift", line_after / line_before, "after/before");
-	print_line(name, "cost", MR_MAX(present, absent) / line, "L");
-	free(mem);
+	snprintf(name, sizeof(name), keys % 1000000 == 0 ? "test-%" PRIu64 "m" : "test-%" PRIu64,
+		keys % 1000000 == 0 ? keys / 1000000 : keys);
+	b->n_keys = keys;
+	b->bloom = mr_bloom_init(mem, bytes, &params);
+	fill(b, name);
+	mr_bloom_stats(b->bloom, &stats);
+	absent = measure_batches(b, name, false);
+	bench_line(name, "fpr", 100.0 * (double)b->maybe / (double)b->tests, "%");
+	bench_line(name, "fpr-formula", 100.0 * stats.fpr_formula, "%");
+	bench_line(name, "bits", stats.bits_per_key, "bits/key");
+	present = measure_batches(b, name, true);
+	if (b->maybe != b->tests)
+		bench_fail("%" PRIu64 " false negatives", b->tests - b->maybe);
+	bench_line_cost(name, present.cost.median > absent.cost.median ? &present : &absent);
+	compare_isas(b, name);
+	bench_unmap(mem, bytes);
 }
 
 int main(int argc, char **argv)
 {
-	static const uint64_t usual[] = {1000000, 10000000};
-	void *span = huge_alloc(SPAN_BYTES);
+	static const uint64_t usual[] = {1000000, 10000000, 100000000};
+	struct bench b = {.probes = malloc(PROBES * sizeof(uint64_t))};
 
-	probes = huge_alloc(PROBES * sizeof(probes[0]));
-	memset(span, 1, SPAN_BYTES);
-	fprintf(stderr, "bench_bloom: best kind %s, %u probes a pass, median of %u passes\n",
-		mr_bloom_isa_name(mr_bloom_isa_best()), PROBES, REPEATS);
+	if (b.probes == NULL)
+		return EXIT_FAILURE;
+	bench_begin("bloom");
+	bench_lines_open(&b.lines, BENCH_PAGES_RESERVED);
+	bench_say("best kind is %s", mr_bloom_isa_name(mr_bloom_isa_best()));
 	for (unsigned i = 0; argc == 1 && i < MR_ARRAY_SIZE(usual); i++)
-		bench_keys(usual[i], span);
+		bench_keys(&b, usual[i]);
 	for (int i = 1; i < argc; i++) {
 		uint64_t keys = strtoull(argv[i], NULL, 10);
 
-		if (keys == 0) {
-			fprintf(stderr, "bench_bloom: '%s' is no number of keys\n", argv[i]);
-			return 2;
-		}
-		bench_keys(keys, span);
+		if (keys == 0)
+			bench_fail("'%s' is no number of keys", argv[i]);
+		bench_keys(&b, keys);
 	}
-	return 0;
+	free(b.probes);
+	return EXIT_SUCCESS;
 }

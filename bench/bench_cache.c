@@ -6,21 +6,18 @@
 // of pages in the same run.
 //
 // bench_cache [ROWS [ROW_BYTES [ROUNDS]]]: JSON lines to stdout, words for people to stderr.
+#include "bench.h"
+#include "bench_keys.h"
 #include "mr_cache_inline.h"
-#include "mr_rng.h"
 #include "mr_units.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <time.h>
+#include <string.h>
 
 #define LOOKUPS (1u << 20)
 #define BURST_MAX 64u
-#define ROUNDS_MAX 31u
-#define LINES_SPAN_BYTES (2 * MR_GIB)
 #define SPACE 65537u
 #define ROLL 24u
 
@@ -30,126 +27,42 @@ struct bench {
 	unsigned row_bytes;
 	unsigned rounds;
 	uint64_t accesses;
-	const void *mem;
+	struct bench_lines lines;
+	struct bench_keys keys;
+	bool only_present; // draw ids until one is cached
 	uint64_t *ids;
-	uint64_t sink;
 	uint64_t hits;
+	unsigned passes;
+	void (*fn)(struct bench *b, unsigned burst);
+	unsigned burst;
 };
 
-static double now_ns(void)
+static void draw_ids(struct bench *b);
+
+static double pass(void *arg)
 {
-	struct timespec t;
+	struct bench *b = arg;
+	double start;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
-static void *map(size_t bytes, const char **ret_pages)
-{
-	const int flags = MAP_PRIVATE | MAP_ANONYMOUS;
-	void *mem = mmap(NULL, MR_ALIGN_UP(bytes, (size_t)2 * MR_MIB), PROT_READ | PROT_WRITE,
-		flags | MAP_HUGETLB, -1, 0);
-
-	*ret_pages = "2 MiB, reserved";
-	if (mem != MAP_FAILED)
-		return mem;
-	mem = mmap(NULL, bytes + 2 * MR_MIB, PROT_READ | PROT_WRITE, flags, -1, 0);
-	if (mem == MAP_FAILED) {
-		perror("bench_cache: mmap");
-		exit(EXIT_FAILURE);
-	}
-	mem = (void *)MR_ALIGN_UP((uintptr_t)mem, (uintptr_t)(2 * MR_MIB));
-	*ret_pages = madvise(mem, bytes, MADV_HUGEPAGE) == 0 ? "2 MiB, transparent" : "4 KiB";
-	return mem;
-}
-
-static void print(const char *name, const char *metric, double value, const char *unit)
-{
-	printf("{\"bench\":\"cache\",\"case\":\"%s\",\"metric\":\"%s\",\"value\":%.4g,"
-	       "\"unit\":\"%s\"}\n",
-		name, metric, value, unit);
-	fflush(stdout);
-}
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-/** Medians over the rounds, and the spread. */
-struct result {
-	double ns, spread_ns, line_ns, cost_lines;
-};
-
-static double time_once(
-	struct bench *b, void (*fn)(struct bench *b, unsigned burst), unsigned burst)
-{
-	double start = now_ns();
-
-	fn(b, burst);
-	return (now_ns() - start) / LOOKUPS;
-}
-
-static double median(double *values, unsigned n)
-{
-	qsort(values, n, sizeof(*values), by_value);
-	return values[n / 2];
-}
-
-static void read_lines(struct bench *b, unsigned burst);
-
-// Random lines are read in turn with the lookups: neighbours on the machine disturb both alike.
-static struct result measure(
-	struct bench *b, void (*fn)(struct bench *b, unsigned burst), unsigned burst)
-{
-	double ns[ROUNDS_MAX], lines[ROUNDS_MAX], costs[ROUNDS_MAX];
-	struct result r;
-
-	fn(b, burst);
-	b->hits = 0;
-	for (unsigned i = 0; i < b->rounds; i++) {
-		lines[i] = time_once(b, read_lines, 32);
-		ns[i] = time_once(b, fn, burst);
-		costs[i] = ns[i] / lines[i];
-	}
-	r.ns = median(ns, b->rounds);
-	r.spread_ns = ns[b->rounds - 1] - ns[0];
-	r.line_ns = median(lines, b->rounds);
-	r.cost_lines = median(costs, b->rounds);
-	return r;
+	// Other ids in each pass: a million rows are little enough to stay in a large cache.
+	draw_ids(b);
+	start = bench_now_ns();
+	b->fn(b, b->burst);
+	b->passes++;
+	return (bench_now_ns() - start) / LOOKUPS;
 }
 
 static void run(struct bench *b, const char *name, void (*fn)(struct bench *b, unsigned burst),
 	unsigned burst)
 {
-	struct result r = measure(b, fn, burst);
+	struct bench_cost cost;
 
-	print(name, "time", r.ns, "ns");
-	print(name, "spread", r.spread_ns, "ns");
-	print(name, "line", r.line_ns, "ns");
-	print(name, "cost", r.cost_lines, "L");
-	fprintf(stderr, "%-24s %6.1f ns +-%5.1f  %6.2f L of %4.1f ns  hits %.3f\n", name, r.ns,
-		r.spread_ns / 2, r.cost_lines, r.line_ns, (double)b->hits / LOOKUPS / b->rounds);
-}
-
-// ---- one random line ---------------------------------------------------------------------------
-
-static void read_lines(struct bench *b, unsigned burst)
-{
-	const uint8_t *span = b->mem;
-	uint64_t n_lines = LINES_SPAN_BYTES / MR_CACHE_LINE_BYTES, at[BURST_MAX];
-	struct mr_rng rng = {.state = b->accesses++};
-
-	for (unsigned i = 0; i < LOOKUPS; i += burst) {
-		for (unsigned j = 0; j < burst; j++) {
-			at[j] = mr_rng_below(&rng, n_lines) * MR_CACHE_LINE_BYTES;
-			mr_prefetch(span + at[j]);
-		}
-		for (unsigned j = 0; j < burst; j++)
-			b->sink += span[at[j]];
-	}
+	b->fn = fn;
+	b->burst = burst;
+	b->hits = b->passes = 0;
+	cost = bench_measure(&b->lines, pass, b, b->rounds);
+	bench_line_cost(name, &cost);
+	bench_line(name, "hits", (double)b->hits / LOOKUPS / b->passes, "ratio");
 }
 
 // ---- lookups -----------------------------------------------------------------------------------
@@ -251,46 +164,25 @@ static void fill_new(struct bench *b, unsigned burst)
 
 // ---- keys --------------------------------------------------------------------------------------
 
-static void uniform_ids(struct bench *b, uint64_t first)
+static bool is_cached(struct bench *b, const uint64_t *id)
 {
-	struct mr_rng rng = {.state = 1};
-
-	for (unsigned i = 0; i < LOOKUPS; i++)
-		b->ids[i] = first + mr_rng_below(&rng, b->n_rows);
-}
-
-// Zipf 0.99 by the method of Gray et al. (SIGMOD 1994); ranks are scattered over the ids.
-static void zipf_ids(struct bench *b)
-{
-	const double theta = 0.99;
-	double n = (double)b->n_rows, zeta = 0, two = 1 + pow(0.5, theta), eta;
-	struct mr_rng rng = {.state = 2};
-
-	for (uint64_t i = 1; i <= b->n_rows; i++)
-		zeta += pow(1 / (double)i, theta);
-	eta = (1 - pow(2 / n, 1 - theta)) / (1 - two / zeta);
-	for (unsigned i = 0; i < LOOKUPS; i++) {
-		double u = mr_rng_unit(&rng), uz = u * zeta;
-		uint64_t rank = uz < 1 ? 0
-		                : uz < two
-		                        ? 1
-		                        : (uint64_t)(n * pow(eta * u - eta + 1, 1 / (1 - theta)));
-
-		b->ids[i] = MR_MIN(rank, b->n_rows - 1) * UINT64_C(2654435761) % b->n_rows;
-	}
-}
-
-// Only keys that are cached.
-static void present_ids(struct bench *b, uint64_t first, uint64_t n)
-{
-	struct mr_rng rng = {.state = 3};
 	struct mr_cache_ref ref;
 
-	for (unsigned i = 0; i < LOOKUPS;) {
-		b->ids[i] = first + mr_rng_below(&rng, n);
-		i += mr_cache_find(b->cache, hash_of(&b->ids[i]), SPACE, &b->ids[i],
-			sizeof(b->ids[i]), tick(b, 0), &ref);
-	}
+	return mr_cache_find(b->cache, hash_of(id), SPACE, id, sizeof(*id), tick(b, 0), &ref);
+}
+
+static void draw_ids(struct bench *b)
+{
+	for (unsigned i = 0; i < LOOKUPS; i++)
+		do
+			b->ids[i] = bench_keys_next(&b->keys);
+		while (b->only_present && !is_cached(b, &b->ids[i]));
+}
+
+static void choose_ids(struct bench *b, enum bench_skew skew, uint64_t first, uint64_t n)
+{
+	bench_keys_init(&b->keys, skew, first, n, 1);
+	b->only_present = false;
 }
 
 static void print_shape(struct bench *b)
@@ -320,21 +212,21 @@ int main(int argc, char **argv)
 		.rounds = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 7};
 	struct mr_cache_params params = {
 		.mean_row_bytes = b.row_bytes + 8, .crp_ratio = -1, .history_ratio = -1};
-	const char *pages;
+	enum bench_pages pages;
 	char name[64];
 	void *mem;
 
-	b.rounds = MR_MAX(MR_MIN(b.rounds, ROUNDS_MAX), 1u);
+	b.rounds = MR_MAX(b.rounds, 1u);
 	params.budget_bytes = b.n_rows * (MR_ALIGN_UP(b.row_bytes + 24, 16u) * 11 / 10 + 20);
 	params.budget_bytes = MR_MAX(params.budget_bytes, (uint64_t)MR_MIB);
 	params.max_rows = b.n_rows;
-	mem = map(MR_MAX(params.budget_bytes, LINES_SPAN_BYTES), &pages);
+	bench_begin("cache");
+	mem = bench_map(params.budget_bytes, BENCH_PAGES_RESERVED, &pages);
+	bench_say("cache on pages of %s", bench_pages_names[pages]);
+	bench_lines_open(&b.lines, BENCH_PAGES_RESERVED);
 	b.ids = malloc(LOOKUPS * sizeof(*b.ids));
 	if (b.ids == NULL)
 		return EXIT_FAILURE;
-	memset(mem, 1, MR_MAX(params.budget_bytes, LINES_SPAN_BYTES));
-	b.mem = mem;
-	fprintf(stderr, "pages: %s\n", pages);
 	b.cache = mr_cache_init(mem, mr_cache_memsize(&params), &params);
 	if (b.cache == NULL) {
 		perror("bench_cache: mr_cache_init");
@@ -343,22 +235,22 @@ int main(int argc, char **argv)
 	for (uint64_t id = 0; id < b.n_rows; id++)
 		fill_one(&b, id * UINT64_C(2654435761) % b.n_rows);
 	print_shape(&b);
-	run(&b, "line", read_lines, 32);
-	uniform_ids(&b, 0);
+	choose_ids(&b, BENCH_UNIFORM, 0, b.n_rows);
 	for (unsigned i = 0; i < MR_ARRAY_SIZE(bursts); i++) {
 		snprintf(name, sizeof(name), "lookup-uniform-%u", bursts[i]);
 		run(&b, bursts[i] == 32 ? "lookup-uniform" : name, look_up_bursts, bursts[i]);
 	}
 	run(&b, "lookup-uniform-rolling", look_up_rolling, 1);
-	zipf_ids(&b);
+	choose_ids(&b, BENCH_ZIPF, 0, b.n_rows);
 	run(&b, "lookup-zipf", look_up_bursts, 32);
 	run(&b, "lookup-zipf-rolling", look_up_rolling, 1);
-	uniform_ids(&b, UINT64_C(1) << 50);
+	choose_ids(&b, BENCH_UNIFORM, UINT64_C(1) << 50, b.n_rows);
 	run(&b, "lookup-absent", look_up_bursts, 32);
 	run(&b, "fill-full", fill_new, 1);
 	print_shape(&b);
-	present_ids(&b, UINT64_C(1) << 40, (uint64_t)LOOKUPS * (b.rounds + 1));
+	choose_ids(&b, BENCH_UNIFORM, UINT64_C(1) << 40, (uint64_t)LOOKUPS * (b.rounds + 1));
+	b.only_present = true;
 	run(&b, "lookup-after-churn", look_up_bursts, 32);
 	free(b.ids);
-	return b.sink == 42 ? EXIT_FAILURE : EXIT_SUCCESS;
+	return EXIT_SUCCESS;
 }

@@ -21,7 +21,7 @@
 
 const char *const bench_pages_names[] = {"2 MiB, reserved", "2 MiB, transparent", "4 KiB"};
 
-static const char *bench_name = "?";
+static const char *bench_name = "?", *bench_suffix = "";
 
 void bench_say(const char *format, ...)
 {
@@ -65,6 +65,12 @@ static bool proc_value(const char *file, const char *key, char *ret, size_t ret_
 	return found;
 }
 
+void bench_rename(const char *name, const char *suffix)
+{
+	bench_name = name;
+	bench_suffix = suffix;
+}
+
 uint64_t bench_memory_available(void)
 {
 	char text[64];
@@ -99,8 +105,9 @@ void bench_begin(const char *name)
 static void line(const char *name, const char *metric, double value, const char *unit,
 	const struct bench_stat *stat, const double *baseline)
 {
-	printf("{\"bench\":\"%s\",\"case\":\"%s\",\"metric\":\"%s\",\"value\":%.6g,\"unit\":\"%s\"",
-		bench_name, name, metric, value, unit);
+	printf("{\"bench\":\"%s\",\"case\":\"%s%s\",\"metric\":\"%s\",\"value\":%.6g,\"unit\":\"%"
+	       "s\"",
+		bench_name, name, bench_suffix, metric, value, unit);
 	if (baseline != NULL)
 		printf(",\"baseline\":%.6g,\"ratio\":%.4g", *baseline,
 			*baseline != 0 ? value / *baseline : 0.0);

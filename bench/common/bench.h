@@ -32,6 +32,9 @@ extern const char *const bench_pages_names[];
 /** Names the bench that lines belong to, and says on stderr what it runs on. */
 void bench_begin(const char *name);
 
+/** From here on lines say this bench, and cases end in @p suffix. */
+void bench_rename(const char *name, const char *suffix);
+
 /** Says something to people, on stderr. */
 void bench_say(const char *format, ...) mr_printf(1, 2);
 /** Says why there is nothing to measure, and exits with 1. */
