@@ -39,6 +39,7 @@ archive() {
     {
         sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/*.sources 2>/dev/null
         sed -n 's/^deb \(\[[^]]*\] \)\?//p' /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null
+        true # either kind of file may be missing
     } | awk '{ print $1 }' | grep -E '/debian/?$' | head -n 1
 }
 mirror=$(archive)
