@@ -2,7 +2,7 @@
 # Sourced by the other scripts: what Debian packages millrace needs, and how they get here.
 
 build_packages=(gcc g++ meson ninja-build pkg-config libdpdk-dev librocksdb-dev libxxhash-dev
-    libnuma-dev libcmocka-dev libsodium-dev libjansson-dev)
+    libnuma-dev libcmocka-dev libsodium-dev libjansson-dev libzstd-dev)
 run_packages=(dpdk iproute2 iputils-ping procps python3)
 test_packages=(ethtool strace python3-scapy iputils-arping)
 # A guest (tests/metal): its kernel is downloaded and unpacked, not installed.
