@@ -72,7 +72,7 @@ reserve() {
 run() {
     local name=$1 bench=$dir/bench/bench_$1
     shift
-    case $name in datapath | handoff) reserve "$("$bench" --memory "$@")" ;; esac
+    case $name in datapath | handoff | security) reserve "$("$bench" --memory "$@")" ;; esac
     "$bench" "$@" || { echo "bench.sh: $name failed" >&2; failed=1; }
     give_back
 }

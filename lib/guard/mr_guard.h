@@ -40,7 +40,7 @@
 #include "mr_wire_keys.h"
 
 #define MR_GUARD_LIMITS_MAX 64u
-#define MR_GUARD_KNOWN 1024u //!< senders that an lcore remembers; a power of two
+#define MR_GUARD_KNOWN 4096u //!< senders that an lcore remembers; a power of two
 #define MR_GUARD_WARNINGS_MAX 8u
 
 /** Class of a source address: these bits, and the number of its limit above them. */

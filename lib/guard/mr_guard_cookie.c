@@ -56,15 +56,15 @@ uint64_t mr_guard_cookie(const struct mr_guard *guard, mr_address_t address, uin
 bool mr_guard_cookie_holds(const struct mr_guard *guard, mr_address_t address, uint64_t cookie)
 {
 	uint64_t age = (uint8_t)(guard->period - cookie);
-	bool holds = false;
 
 	if (cookie == 0 || age > 1)
 		return false;
 	for (unsigned i = 0; i < guard->n_secrets; i++)
-		holds |= mr_siphash_equal(
-			cookie, make_cookie(&guard->secrets[age * guard->n_secrets + i], address,
-					guard->period - age, (uint8_t)(cookie >> 8)));
-	return holds;
+		if (mr_siphash_equal(cookie,
+			    make_cookie(&guard->secrets[age * guard->n_secrets + i], address,
+				    guard->period - age, (uint8_t)(cookie >> 8))))
+			return true;
+	return false;
 }
 
 uint32_t mr_guard_cookie_valid_s(const struct mr_guard *guard, uint64_t now_us)
