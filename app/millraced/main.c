@@ -15,12 +15,14 @@
 static const struct stage stages[] = {
 	{"eal", eal_start, eal_stop},
 	{"memory", memory_start, memory_stop},
+	{"owner", owner_start, owner_stop},
 	{"store", store_start, store_stop},
 	{"tiers", tiers_start, tiers_stop},
 	{"ports", ports_start, ports_stop},
 	{"security", policy_start, policy_stop},
 	{"lcores", lcores_start, lcores_stop},
 	{"control", control_start, control_stop},
+	{"privileges", privileges_start, privileges_stop},
 };
 
 static void usage(FILE *out)

@@ -61,6 +61,8 @@ int eal_start(struct millraced *m, struct mr_err *err);
 void eal_stop(struct millraced *m);
 int memory_start(struct millraced *m, struct mr_err *err);
 void memory_stop(struct millraced *m);
+int owner_start(struct millraced *m, struct mr_err *err);
+void owner_stop(struct millraced *m);
 int store_start(struct millraced *m, struct mr_err *err);
 void store_stop(struct millraced *m);
 int tiers_start(struct millraced *m, struct mr_err *err);
@@ -73,6 +75,8 @@ int lcores_start(struct millraced *m, struct mr_err *err);
 void lcores_stop(struct millraced *m);
 int control_start(struct millraced *m, struct mr_err *err);
 void control_stop(struct millraced *m);
+int privileges_start(struct millraced *m, struct mr_err *err);
+void privileges_stop(struct millraced *m);
 
 /** Prints who runs where and how much memory each node gives. */
 void plan_print(const struct millraced *m, FILE *out);

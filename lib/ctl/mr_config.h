@@ -119,7 +119,13 @@ struct mr_config_security {
 	bool unsafe;
 };
 
+struct mr_config_process {
+	char user[MR_CONFIG_TEXT_BYTES]; //!< "": stay who we are
+	char group[MR_CONFIG_TEXT_BYTES];
+};
+
 struct mr_config {
+	struct mr_config_process process;
 	struct mr_config_lcores lcores;
 	struct mr_config_memory memory;
 	struct mr_config_store store;

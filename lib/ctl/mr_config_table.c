@@ -10,6 +10,23 @@
 #define TEXT_MAX (double)(MR_CONFIG_TEXT_BYTES - 1)
 
 const struct mr_config_key mr_config_keys[] = {
+	// ---- process
+	{.section = "process",
+		.key = "user",
+		.type = MR_CONFIG_TEXT,
+		.max = 255,
+		.initial = "",
+		.offset = AT(process.user),
+		.help = "User to become once everything is up, when started as root; the store "
+			"is given to it, and the keys file must be its own. Empty: stay who "
+			"started it."},
+	{.section = "process",
+		.key = "group",
+		.type = MR_CONFIG_TEXT,
+		.max = 255,
+		.initial = "",
+		.offset = AT(process.group),
+		.help = "Group to become with it. Empty: the user's."},
 	// ---- lcores
 	{.section = "lcores",
 		.key = "control",
@@ -521,6 +538,7 @@ const char *mr_config_section_help(const char *section)
 	static const struct {
 		const char *name, *help;
 	} sections[] = {
+		{"process", "Whom the process runs as."},
 		{"lcores", "Which CPU does what, and what it does when there is nothing to do."},
 		{"memory", "Memory and DPDK's environment."},
 		{"port", "A network port; 1 to 16 of them, each with a name of its own."},

@@ -4,6 +4,7 @@
 changed by reloads; the tool does its part by itself."""
 
 import os
+import pwd
 import signal
 import socket
 import struct
@@ -165,7 +166,35 @@ def limits(a):
     assert ping(0) == 0 and hello() == (0, 0)
 
 
+def threads(a, field):
+    """What /proc says of every thread."""
+    tasks = "/proc/%d/task" % a.process.pid
+    values = set()
+    for tid in os.listdir(tasks):
+        with open(os.path.join(tasks, tid, "status")) as status:
+            values |= {line.split(":", 1)[1].strip() for line in status
+                       if line.startswith(field + ":")}
+    return values
+
+
+def privileges(build):
+    a = harness.Appliance(build, extra="[process]\nuser = nobody\n")
+    os.chmod(a.dir, 0o755)
+    for _ in range(2):
+        a.start()
+        uid = pwd.getpwnam("nobody").pw_uid
+        assert threads(a, "Uid") == {"%d\t%d\t%d\t%d" % (uid, uid, uid, uid)}, threads(a, "Uid")
+        for field in ("CapEff", "CapPrm"):
+            assert threads(a, field) == {"0" * 16}, threads(a, field)
+        a.tool("sets", "apply", os.path.join(harness.HERE, "rows.ini"))
+        a.tool("put", "user", "2", "age=1")
+        a.tool("get", "user", "2")
+        a.stop()
+    assert "not saved" not in a.log, a.log
+
+
 def test(build):
+    privileges(build)
     a = harness.Appliance(build)
     keys = a.dir + "/keys.ini"
     keys_file(keys, SECRETS[:1], [MAC])
