@@ -90,15 +90,16 @@ scale() {
             continue
         fi
         run datapath "$@"
-    done | awk -F'"' '
+    done > >(awk -F'"' '
         { print; fflush() }
-        $12 == "cost" || /"metric":"cost"/ {
+        /"metric":"cost"/ {
             split($0, part, "\"value\":"); value = part[2] + 0
             split($8, name, /-/); rows = $8; sub(/.*-/, "", rows)
             if (rows == "5m") base[name[1]] = value
             if (rows == "50m" && base[name[1]] > 0)
                 printf "{\"bench\":\"scale\",\"case\":\"%s-50m-against-5m\",\"metric\":\"cost\",\"value\":%g,\"unit\":\"L\",\"baseline\":%g,\"ratio\":%.4g}\n", name[1] "-uniform", value, base[name[1]], value / base[name[1]]
-        }'
+        }')
+    wait $!
 }
 
 failed=0
