@@ -226,7 +226,7 @@ class Guest:
                 "-numa", "dist,src=0,dst=1,val=21", "-device", "intel-iommu,intremap=on,aw-bits=48",
                 "-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap",
                 "-kernel", self.kernel.image, "-initrd", initrd, "-display", "none", "-no-reboot",
-                "-append", "console=ttyS0 panic=1 intel_iommu=on iommu=pt loglevel=4 quiet "
+                "-append", "console=ttyS0 panic=1 no_timer_check intel_iommu=on iommu=pt loglevel=4 quiet "
                 "mitigations=off net.ifnames=0 systemd.show_status=1",
                 "-serial", "mon:stdio" if shell else "file:" + self.console,
                 "-serial", "file:" + self.results] + devices

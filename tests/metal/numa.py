@@ -86,9 +86,10 @@ def serve(build):
         counters = a.telemetry("/millrace/lcores," + name)[name[:2]]
         inside.say(name, "requests", counters["requests"])
         assert counters["requests"] > 0, name
-    for node in (0, 1):
-        cache = a.telemetry("/millrace/cache,%d" % node)
-        inside.say("cache of node %d:" % node, cache)
+    for name, cache in a.telemetry("/millrace/cache").items():
+        inside.say("cache of %s: %d rows in a budget of %d MiB"
+                   % (name, cache["rows"], cache["budget_bytes"] >> 20))
+        assert cache["rows"] > 0 and cache["budget_bytes"] == CACHE_BYTES, cache
     prove_placement(a)
     a.stop()
     inside.say("stopped cleanly")
