@@ -2,9 +2,9 @@
 # Sourced by the other scripts: what Debian packages millrace needs, and how they get here.
 
 build_packages=(gcc g++ meson ninja-build pkg-config libdpdk-dev librocksdb-dev libxxhash-dev
-    libnuma-dev libcmocka-dev libsodium-dev libjansson-dev libzstd-dev)
+    libnuma-dev libcmocka-dev libsodium-dev libjansson-dev libzstd-dev libmicrohttpd-dev)
 run_packages=(dpdk iproute2 iputils-ping procps python3)
-test_packages=(ethtool strace python3-scapy iputils-arping)
+test_packages=(ethtool strace python3-scapy iputils-arping prometheus)
 # A guest (tests/metal): its kernel is downloaded and unpacked, not installed.
 metal_packages=(qemu-system-x86 busybox-static kmod e2fsprogs dmsetup driverctl pciutils numactl)
 

@@ -55,7 +55,7 @@ struct invocation {
 
 extern const struct command cmd_get, cmd_put, cmd_del, cmd_ping, cmd_load, cmd_sets, cmd_stat,
 	cmd_ctl, cmd_advise;
-extern const struct command cmd_blast, cmd_top;
+extern const struct command cmd_blast, cmd_top, cmd_exporter;
 
 /** Takes argv (behind the command's name) apart. @return 0 or -EINVAL with a message. */
 int invocation_parse(struct invocation *inv, const struct command *command, int argc, char **argv,

@@ -18,6 +18,7 @@ static const struct command *const commands[] = {
 	&cmd_blast,
 	&cmd_stat,
 	&cmd_top,
+	&cmd_exporter,
 	&cmd_ctl,
 	&cmd_advise,
 };
@@ -29,7 +30,7 @@ static void print_overview(FILE *out)
 		"Looks features up in a millrace appliance, loads them, and shows how it is.\n\n"
 		"commands:\n");
 	for (unsigned i = 0; i < MR_ARRAY_SIZE(commands); i++)
-		fprintf(out, "  %-6s %s\n", commands[i]->name, commands[i]->summary);
+		fprintf(out, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
 	fprintf(out, "\n`millrace COMMAND --help` shows options, exit codes and an example.\n"
 		     "`millrace --version` prints the version.\n");
 }

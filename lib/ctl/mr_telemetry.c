@@ -240,6 +240,10 @@ void mr_telemetry_print_markdown(FILE *out)
 		     "parameter that\n"
 		     "it does not know answers null.\n"
 		     "\n"
+		     "For Prometheus, `millrace exporter` tells all of it under names that follow "
+		     "from these\n"
+		     "(docs/prometheus.md).\n"
+		     "\n"
 		     "This page is printed from the tables in `lib/ctl/mr_telemetry_*.c`; a test "
 		     "compares\n"
 		     "them.\n");
