@@ -24,6 +24,8 @@ static const struct option_def options[] = {
 		"default: "
 		"when the file was last changed"},
 	{"time-column", "NAME", "column with each row's event time"},
+	{"version", "N",
+		"version of the set to write to, current or beside it; default the current"},
 	{"ignore-unknown", NULL, "leaves out columns that the set does not have"},
 	{"rejects", "FILE", "sets bad rows aside in FILE, with the reason, and goes on"},
 	{"check", NULL, "checks the whole file against the schema and sends nothing"},

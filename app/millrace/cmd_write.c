@@ -11,6 +11,8 @@
 static const struct option_def options[] = {
 	{"time", "TIME",
 		"event time: microseconds since 1970, or 2026-01-02T03:04:05Z; default now"},
+	{"version", "N",
+		"version of the set to write to, current or beside it; default the current"},
 	{NULL, NULL, NULL},
 };
 

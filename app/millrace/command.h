@@ -56,6 +56,7 @@ struct invocation {
 extern const struct command cmd_get, cmd_put, cmd_del, cmd_ping, cmd_load, cmd_sets, cmd_stat,
 	cmd_ctl, cmd_advise;
 extern const struct command cmd_blast, cmd_top, cmd_exporter;
+extern const struct command cmd_plan, cmd_switch, cmd_version;
 
 /** Takes argv (behind the command's name) apart. @return 0 or -EINVAL with a message. */
 int invocation_parse(struct invocation *inv, const struct command *command, int argc, char **argv,
@@ -86,6 +87,9 @@ void command_help(const struct command *command);
  * @return 0, or an exit code, having said why.
  */
 int connect_server(const struct invocation *inv, struct mr_client **ret_client);
+
+/** A version of a set. @return 0 or EXIT_USAGE, having said why. */
+int option_version(const struct invocation *inv, const char *text, uint32_t *ret_version);
 
 /** Exit code for an errno of the client library. */
 int exit_code_of(int error);

@@ -50,6 +50,16 @@ int exit_code_of(int error)
 	}
 }
 
+int option_version(const struct invocation *inv, const char *text, uint32_t *ret_version)
+{
+	uint64_t value;
+
+	if (mr_parse_u64(text, &value) != 0 || value < 1 || value > UINT16_MAX)
+		return usage_error(inv, "'%s': a version is a number from 1 to 65535", text);
+	*ret_version = (uint32_t)value;
+	return 0;
+}
+
 int connect_server(const struct invocation *inv, struct mr_client **ret_client)
 {
 	const char *server = option(inv, "server");
@@ -71,6 +81,9 @@ int connect_server(const struct invocation *inv, struct mr_client **ret_client)
 	options.mac_key_file = option(inv, "key");
 	if (options.mac_key_file == NULL)
 		options.mac_key_file = getenv("MILLRACE_KEY");
+	if (option(inv, "version") != NULL &&
+		option_version(inv, option(inv, "version"), &options.write_version) != 0)
+		return EXIT_USAGE;
 	options.timeout_us = (uint32_t)timeout_us;
 	options.attempts = (uint32_t)attempts;
 	*ret_client = mr_client_open(server, &options, &err);

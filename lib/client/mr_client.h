@@ -25,9 +25,9 @@
  * applied; send it again with the same event time.
  *
  * Cookies and MACs. A server that wants its clients to prove their addresses hands out cookies in
- * its answer to HELLO; the library sends them along, asks for new ones before they run out, and again
- * when a server says that it wants another. Writes are signed if there is a key. Nothing has to be
- * done about either.
+ * its answer to HELLO; the library sends them along, asks for new ones before they run out, and
+ * again when a server says that it wants another. Writes are signed if there is a key. Nothing has
+ * to be done about either.
  *
  * Failing over. All servers named are taken to hold the same data. One is asked at a time; a server
  * that let an attempt time out, and has sent nothing since that attempt began, is left for the
@@ -79,11 +79,12 @@ struct mr_client_options {
 	uint32_t n_sockets;         //!< per server: flows to spread over RX queues; 4
 	uint32_t deadline_us;       //!< tells the server when an answer is worthless; none
 	uint32_t max_payload_bytes; //!< of a request; what server and path allow
+	uint32_t write_version;     //!< of the sets to write to; 0: the current one
 	uint32_t socket_bytes;      //!< kernel buffer asked for per socket and direction; 4 MiB
 	/**
 	 * Signs writes: a file with the [mac] key that the server's operator gave out
-	 * (docs/security.md), the first one counts; only its owner may be able to read it. Looked at
-	 * by mr_client_open() only. NULL: writes are not signed.
+	 * (docs/security.md), the first one counts; only its owner may be able to read it. Looked
+	 * at by mr_client_open() only. NULL: writes are not signed.
 	 */
 	const char *mac_key_file;
 };
@@ -101,18 +102,19 @@ struct mr_client_read {
 /** Outcome of one key in one set of the view, or of one row of a write. */
 enum mr_client_status {
 	MR_CLIENT_OK = 0,
-	MR_CLIENT_NOT_FOUND = 1,  //!< the entity has no row in this set
-	MR_CLIENT_EXPIRED = 2,    //!< it has one, which has outlived its TTL
-	MR_CLIENT_BUSY = 3,       //!< the server shed it: try again
-	MR_CLIENT_DEGRADED = 4,   //!< the server's store is not answering: try later
-	MR_CLIENT_ERROR = 5,      //!< the server failed to read or write it
-	MR_CLIENT_SUPERSEDED = 6, //!< write: a newer event is there, or an equal one that wins the tie
-	MR_CLIENT_BAD_KEY = 7,    //!< not a key of this set
-	MR_CLIENT_BAD_ROW = 8,    //!< write: the row does not fit the schema
-	MR_CLIENT_LOST = 9,       //!< no answer, whatever was tried: nothing is known
-	MR_CLIENT_REFUSED = 10,   //!< the request was refused: see mr_client_result_refusal()
-	MR_CLIENT_STALE = 11,     //!< the schema changed on the way: resolve again, build rows anew
-	MR_CLIENT_TOO_LONG = 12,  //!< write: does not fit one datagram to this server
+	MR_CLIENT_NOT_FOUND = 1, //!< the entity has no row in this set
+	MR_CLIENT_EXPIRED = 2,   //!< it has one, which has outlived its TTL
+	MR_CLIENT_BUSY = 3,      //!< the server shed it: try again
+	MR_CLIENT_DEGRADED = 4,  //!< the server's store is not answering: try later
+	MR_CLIENT_ERROR = 5,     //!< the server failed to read or write it
+	MR_CLIENT_SUPERSEDED =
+		6,             //!< write: a newer event is there, or an equal one that wins the tie
+	MR_CLIENT_BAD_KEY = 7, //!< not a key of this set
+	MR_CLIENT_BAD_ROW = 8, //!< write: the row does not fit the schema
+	MR_CLIENT_LOST = 9,    //!< no answer, whatever was tried: nothing is known
+	MR_CLIENT_REFUSED = 10,  //!< the request was refused: see mr_client_result_refusal()
+	MR_CLIENT_STALE = 11,    //!< the schema changed on the way: resolve again, build rows anew
+	MR_CLIENT_TOO_LONG = 12, //!< write: does not fit one datagram to this server
 	MR_CLIENT_STATUS_COUNT,
 };
 

@@ -278,7 +278,8 @@ static struct cut cut_write(struct mr_client *client, const struct mr_client_res
 	struct mr_wire_writer writer;
 	struct cut cut = {0};
 	int rc = mr_wire_write_begin(&writer, client->scratch, client->max_payload_bytes,
-		(enum mr_wire_op)call->op, ask, call->layout, 0);
+		(enum mr_wire_op)call->op, ask, call->layout,
+		(uint16_t)client->options.write_version);
 
 	while (rc == 0 && cut.n_keys < MR_WIRE_KEYS_MAX &&
 		call->cursor + cut.n_keys < call->n_keys) {

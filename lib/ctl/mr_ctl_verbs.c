@@ -45,13 +45,23 @@ static json_t *columns_json(const struct mr_shape *shape)
 	return columns;
 }
 
+static json_t *beside_json(const struct mr_schema *schema)
+{
+	json_t *beside = json_array();
+
+	for (unsigned i = 0; i < schema->n_beside; i++)
+		json_array_append_new(beside, json_integer(schema->beside[i]));
+	return beside;
+}
+
 static json_t *set_json(const struct mr_schema *schema)
 {
-	return json_pack("{s:s, s:i, s:i, s:I, s:I, s:s, s:o, s:o}", "name", schema->name, "id",
-		(int)schema->id, "version", (int)schema->version, "ttl_us",
-		(json_int_t)schema->ttl_us, "history_us", (json_int_t)schema->history_us,
-		"durability", mr_durability_name(schema->durability), "key", key_json(schema),
-		"columns", columns_json(&schema->shape));
+	return json_pack("{s:s, s:i, s:i, s:o, s:I, s:I, s:s, s:o, s:o}", "name", schema->name,
+		"id", (int)schema->id, "version", (int)schema->version, "beside",
+		beside_json(schema), "ttl_us", (json_int_t)schema->ttl_us, "history_us",
+		(json_int_t)schema->history_us, "durability",
+		mr_durability_name(schema->durability), "key", key_json(schema), "columns",
+		columns_json(&schema->shape));
 }
 
 static json_t *view_json(const struct mr_view *view)
@@ -90,6 +100,43 @@ static int sets_apply(const struct mr_admin_request *r, FILE *out, struct mr_err
 	struct mr_ctl *ctl = arg;
 
 	return mr_registry_apply(ctl->p.registry, r->args, r->payload, r->payload_bytes, out, err);
+}
+
+static int sets_plan(const struct mr_admin_request *r, FILE *out, struct mr_err *err, void *arg)
+{
+	struct mr_ctl *ctl = arg;
+
+	return mr_registry_plan(ctl->p.registry, r->args, r->payload, r->payload_bytes, out, err);
+}
+
+// "SET VERSION" or "SET VERSION plan".
+static int version_op(const struct mr_admin_request *r, enum mr_registry_op op, FILE *out,
+	struct mr_err *err, struct mr_ctl *ctl)
+{
+	char set[MR_NAME_MAX_BYTES + 1], plan[8] = "";
+	unsigned version = 0;
+	int end = 0, n = sscanf(r->args, "%63s %u%n %7s%n", set, &version, &end, plan, &end);
+
+	if (n < 2 || version < 1 || version > UINT16_MAX || r->args[end] != '\0' ||
+		(n == 3 && strcmp(plan, "plan") != 0))
+		return mr_fail(err, EINVAL, "'%.64s': SET VERSION [plan] is expected", r->args);
+	return mr_registry_version(ctl->p.registry, op, set, (uint16_t)version, n == 3, out, err);
+}
+
+static int version_switch(
+	const struct mr_admin_request *r, FILE *out, struct mr_err *err, void *arg)
+{
+	return version_op(r, MR_REGISTRY_SWITCH, out, err, arg);
+}
+
+static int version_add(const struct mr_admin_request *r, FILE *out, struct mr_err *err, void *arg)
+{
+	return version_op(r, MR_REGISTRY_ADD, out, err, arg);
+}
+
+static int version_drop(const struct mr_admin_request *r, FILE *out, struct mr_err *err, void *arg)
+{
+	return version_op(r, MR_REGISTRY_DROP, out, err, arg);
 }
 
 static int sets_list(const struct mr_admin_request *r, FILE *out, struct mr_err *err, void *arg)
@@ -233,6 +280,11 @@ static int rebuild(const struct mr_admin_request *r, FILE *out, struct mr_err *e
 
 const struct mr_admin_verb mr_ctl_verbs[] = {
 	{"sets-apply", "FILENAME", true, sets_apply, "registers the payload's sets and views"},
+	{"sets-plan", "FILENAME", true, sets_plan, "says what sets-apply would change"},
+	{"switch", "SET VERSION [plan]", false, version_switch, "makes a version the current one"},
+	{"version-add", "SET VERSION [plan]", false, version_add, "adds an empty version"},
+	{"version-drop", "SET VERSION [plan]", false, version_drop,
+		"deletes a version that is not current, with its rows"},
 	{"sets-list", "", false, sets_list, "all sets and views, JSON"},
 	{"sets-show", "NAME", false, sets_show, "a set or view as INI text"},
 	{"status", "", false, status, "the appliance, JSON"},

@@ -1,26 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "mr_registry.h"
+#include "mr_registry_priv.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "mr_units.h"
 
 #define META_KEY "catalog"
 #define SCRATCH_FIRST_BYTES (1 * MR_MIB)
 #define SCRATCH_MAX_BYTES (4 * MR_GIB)
-
-struct mr_registry {
-	struct mr_tiers *tiers;
-	struct mr_store *store;
-	unsigned node;
-	pthread_mutex_t change;   // held by a change from its first look to its last
-	pthread_rwlock_t publish; // write: while the pointer turns over; read: while it is used
-	struct mr_published *published;
-	void *mem; // what it lives in
-};
 
 // ---- building
 // ------------------------------------------------------------------------------------
@@ -104,9 +94,18 @@ static int place(struct mr_registry *reg, const struct scratch *merged, const ch
 	return 0;
 }
 
+static uint64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * MR_US_PER_S + (uint64_t)ts.tv_nsec / MR_NS_PER_US;
+}
+
 static void publish(struct mr_registry *reg, struct mr_published *published, void *mem)
 {
 	void *old = reg->mem;
+	uint64_t start = now_us();
 
 	pthread_rwlock_wrlock(&reg->publish);
 	reg->published = published;
@@ -116,6 +115,7 @@ static void publish(struct mr_registry *reg, struct mr_published *published, voi
 	pthread_rwlock_unlock(&reg->publish);
 	if (old != NULL) {
 		mr_rcu_wait(reg->tiers->rcu);
+		reg->publish_us = now_us() - start;
 		mr_mem_free(old);
 	}
 }
@@ -148,6 +148,10 @@ static int load(struct mr_registry *reg, struct mr_err *err)
 		ret = place(reg, &whole, text, &mem, &published, err);
 	if (ret == 0)
 		publish(reg, published, mem);
+	if (ret == 0)
+		ret = mr_registry_set_policy(reg, published->catalog, NULL, err);
+	if (ret == 0)
+		ret = mr_registry_finish_drops(reg, err);
 	free(whole.arena.mem);
 	free(text);
 	return ret;
@@ -293,27 +297,36 @@ static void summarize(FILE *out, const struct mr_catalog *base, const struct mr_
 }
 
 // Makes a merged catalog durable and then visible.
-static int commit(
-	struct mr_registry *reg, const struct scratch *merged, const char *text, struct mr_err *err)
+static int commit(struct mr_registry *reg, const struct scratch *merged, const char *text,
+	const struct mr_store_meta *extra, struct mr_err *err)
 {
+	struct mr_store_meta metas[2] = {{META_KEY, text, strlen(text)}};
 	struct mr_published *published;
 	void *mem;
 	int ret = place(reg, merged, text, &mem, &published, err);
 
 	if (ret < 0)
 		return ret;
-	ret = mr_store_meta_put(reg->store, META_KEY, text, strlen(text), err);
+	if (extra != NULL)
+		metas[1] = *extra;
+	// What either catalog keeps stays until nobody goes by the old one.
+	ret = mr_registry_set_policy(reg, published->catalog, reg->published->catalog, err);
+	if (ret == 0)
+		ret = mr_store_commit_with_meta(
+			reg->store, NULL, 0, metas, extra != NULL ? 2 : 1, true, err);
 	if (ret < 0) {
 		mr_mem_free(mem);
 		return ret;
 	}
 	publish(reg, published, mem);
+	// It is in force, whatever becomes of this: the older policy keeps more.
+	mr_registry_set_policy(reg, published->catalog, NULL, NULL);
 	return 0;
 }
 
 // The change built over @p base: merges, compares, commits.
-static int apply_change(struct mr_registry *reg, const char *file, const struct mr_catalog *change,
-	FILE *summary, struct mr_err *err)
+int mr_registry_change(struct mr_registry *reg, const char *file, const struct mr_catalog *change,
+	const struct mr_registry_how *how, FILE *summary, struct mr_err *err)
 {
 	const struct mr_catalog *base = reg->published->catalog;
 	struct scratch merged = {0};
@@ -340,8 +353,8 @@ static int apply_change(struct mr_registry *reg, const char *file, const struct 
 	// The summary looks at the old catalog, which the commit frees.
 	if (summary != NULL)
 		summarize(summary, base, change, merged.catalog, changed);
-	if (changed)
-		ret = commit(reg, &merged, text, err);
+	if (changed && !how->plan)
+		ret = commit(reg, &merged, text, how->extra, err);
 done:
 	free(is);
 	free(was);
@@ -350,9 +363,30 @@ done:
 	return ret;
 }
 
-int mr_registry_apply(struct mr_registry *reg, const char *file, const char *text,
-	size_t text_bytes, FILE *summary, struct mr_err *err)
+// Versions come and go by commands of their own: a text that leaves one out would strand its rows.
+static int check_beside(const struct mr_catalog *base, const struct mr_catalog *change,
+	const char *file, struct mr_err *err)
 {
+	for (unsigned i = 0; i < change->n_sets; i++) {
+		const struct mr_schema *new = change->sets[i];
+		const struct mr_schema *old = mr_catalog_set_by_name(base, new->name);
+		bool same = old == NULL || !new->has_beside || new->n_beside == old->n_beside;
+
+		for (unsigned v = 0; same && old != NULL && v < new->n_beside; v++)
+			same = mr_schema_has_version(old, new->beside[v]);
+		if (!same)
+			return mr_fail(err, EINVAL,
+				"%s: set %s: beside: other versions than there are: leave the line "
+				"out, and use `millrace version`",
+				file, new->name);
+	}
+	return 0;
+}
+
+static int apply(struct mr_registry *reg, const char *file, const char *text, size_t text_bytes,
+	bool plan, FILE *summary, struct mr_err *err)
+{
+	struct mr_registry_how how = {.plan = plan};
 	struct scratch change;
 	int ret;
 
@@ -361,10 +395,24 @@ int mr_registry_apply(struct mr_registry *reg, const char *file, const char *tex
 	if (ret == 0 && change.catalog->n_sets + change.catalog->n_views == 0)
 		ret = mr_fail(err, EINVAL, "%s: no [set NAME] and no [view NAME] in it", file);
 	if (ret == 0)
-		ret = apply_change(reg, file, change.catalog, summary, err);
+		ret = check_beside(reg->published->catalog, change.catalog, file, err);
+	if (ret == 0)
+		ret = mr_registry_change(reg, file, change.catalog, &how, summary, err);
 	free(change.arena.mem);
 	pthread_mutex_unlock(&reg->change);
 	return ret;
+}
+
+int mr_registry_apply(struct mr_registry *reg, const char *file, const char *text,
+	size_t text_bytes, FILE *summary, struct mr_err *err)
+{
+	return apply(reg, file, text, text_bytes, false, summary, err);
+}
+
+int mr_registry_plan(struct mr_registry *reg, const char *file, const char *text, size_t text_bytes,
+	FILE *summary, struct mr_err *err)
+{
+	return apply(reg, file, text, text_bytes, true, summary, err);
 }
 
 const struct mr_published *mr_registry_read_begin(struct mr_registry *reg)

@@ -54,6 +54,32 @@ void mr_registry_free(struct mr_registry *registry);
 int mr_registry_apply(struct mr_registry *registry, const char *file, const char *text,
 	size_t text_bytes, FILE *summary, struct mr_err *err);
 
+/** As mr_registry_apply(), but only says what would change, or what is wrong with @p text. */
+int mr_registry_plan(struct mr_registry *registry, const char *file, const char *text,
+	size_t text_bytes, FILE *summary, struct mr_err *err);
+
+enum mr_registry_op {
+	MR_REGISTRY_SWITCH, //!< makes a version that exists the current one
+	MR_REGISTRY_ADD,    //!< adds an empty version beside the current one
+	MR_REGISTRY_DROP,   //!< deletes a version that is not the current one, with its rows
+};
+
+/**
+ * Changes the versions of a set. Requests see one catalog each, so none sees half of a switch; when
+ * this returns, every lcore has taken the change over.
+ *
+ * @param plan
+ *   Says what would happen, and does nothing.
+ * @return 0; -ENOENT: no such set or version; -EBUSY: the current version cannot be dropped;
+ *   -EINVAL: too many versions; else as mr_registry_apply(). After a drop that fails half-way the
+ *   version is gone for everybody, and the rest is done at the next start, add or drop.
+ */
+int mr_registry_version(struct mr_registry *registry, enum mr_registry_op op, const char *set,
+	uint16_t version, bool plan, FILE *out, struct mr_err *err);
+
+/** Drops what the caches hold of a space, because its rows in the store were replaced. */
+void mr_registry_forget_cached(struct mr_registry *registry, mr_space_t space);
+
 /** What is published; valid until mr_registry_read_end(). For threads that are not lcores. */
 const struct mr_published *mr_registry_read_begin(struct mr_registry *registry);
 void mr_registry_read_end(struct mr_registry *registry);

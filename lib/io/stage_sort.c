@@ -71,7 +71,7 @@ static enum mr_wire_result check_write(const struct mr_io_request *write)
 
 	if (schema == NULL)
 		return MR_WIRE_RESULT_UNKNOWN_VIEW;
-	if (write->wire.version != 0 && write->wire.version != schema->version)
+	if (write->wire.version != 0 && !mr_schema_has_version(schema, write->wire.version))
 		return MR_WIRE_RESULT_UNKNOWN_VIEW;
 	if (write->wire.op == MR_WIRE_OP_PUT && write->wire.layout != schema->layout)
 		return MR_WIRE_RESULT_STALE_LAYOUT;
@@ -105,7 +105,8 @@ static void add_record(
 	record->behind = (uint16_t)io->n_records++;
 	record->row = *row;
 	record->schema = schema;
-	record->space = mr_space(schema->id, schema->version);
+	record->space = mr_space(
+		schema->id, write->wire.version != 0 ? write->wire.version : schema->version);
 	record->hash = mr_hash_row(mr_hash_key(row->key, row->key_bytes), record->space);
 	record->lock = (uint16_t)(record->hash & (MR_IO_LOCKS - 1));
 	record->deleted = write->wire.op == MR_WIRE_OP_DELETE;

@@ -11,6 +11,7 @@
  *     id = 7                      # 1 to 32767, unique among sets
  *     key = u64                   # u64 | i64 | string | bytes; composite: "user:u64, site:string"
  *     version = 1                 # current version; default 1
+ *     beside = 2, 3               # versions that exist beside it; default none
  *     ttl = 7d                    # default 0: never expires
  *     durability = sync           # sync | wal; default sync
  *     history = 30d               # keeps earlier rows this long for as-of reads; default 0: none

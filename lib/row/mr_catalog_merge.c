@@ -56,6 +56,29 @@ static int check_columns(
 		column_text(new, i, is, sizeof(is)));
 }
 
+static uint16_t merged_version(const struct mr_schema *old, const struct mr_schema *new)
+{
+	return new->has_version ? new->version : old->version;
+}
+
+static int check_versions(
+	const struct mr_schema *old, const struct mr_schema *new, struct mr_err *err)
+{
+	uint16_t version = merged_version(old, new);
+
+	for (unsigned i = 0; new->has_beside &&i < new->n_beside; i++)
+		if (new->beside[i] == version)
+			return mr_fail(err, EINVAL,
+				"set %s: beside names version %u, which is the current one",
+				new->name, version);
+	if (!new->has_beside && old->n_beside == MR_SET_BESIDE_MAX &&
+		!mr_schema_has_version(old, version))
+		return mr_fail(err, EINVAL,
+			"set %s: version %u would be one more than the %u that may exist: drop one",
+			new->name, version, MR_SET_BESIDE_MAX + 1);
+	return 0;
+}
+
 static int check_set(const struct mr_catalog *base, const struct mr_schema *new, struct mr_err *err)
 {
 	const struct mr_schema *old = mr_catalog_set_by_name(base, new->name);
@@ -70,9 +93,12 @@ static int check_set(const struct mr_catalog *base, const struct mr_schema *new,
 		return mr_fail(err, EINVAL, "set %s: id = %u belongs to set %s: choose another",
 			new->name, new->id, holder->name);
 	if (old == NULL)
-		return 0;
-	return mr_schema_same_key(old, new) ? check_columns(old, new, err)
-	                                    : fail_key(old, new, err);
+		return check_versions(new, new, err);
+	if (!mr_schema_same_key(old, new))
+		return fail_key(old, new, err);
+	if (check_columns(old, new, err) < 0)
+		return -EINVAL;
+	return check_versions(old, new, err);
 }
 
 static const struct mr_view *find_view(const struct mr_catalog *catalog, const char *name)
@@ -95,12 +121,29 @@ static int check_view(const struct mr_catalog *base, const struct mr_catalog *ch
 		new->name, (unsigned)(new->id & ~MR_VIEW_EXPLICIT), holder->name);
 }
 
+// Those that were there, and the current one if it no longer is; not the one that is now.
+static void merge_beside(struct mr_schema *merged, const struct mr_schema *old)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < old->n_beside; i++)
+		if (old->beside[i] != merged->version)
+			merged->beside[n++] = old->beside[i];
+	// check_versions() has seen to it that there is room.
+	if (old->version != merged->version)
+		merged->beside[n++] = old->version;
+	merged->n_beside = (uint8_t)n;
+}
+
 static void put_set(struct mr_sink *sink, const struct mr_schema *old, const struct mr_schema *new)
 {
 	struct mr_schema merged = new != NULL ? *new : *old;
 
-	if (old != NULL && new != NULL && !new->has_version)
-		merged.version = old->version;
+	if (old != NULL && new != NULL) {
+		merged.version = merged_version(old, new);
+		if (!new->has_beside)
+			merge_beside(&merged, old);
+	}
 	mr_catalog_put_set(sink, &merged);
 }
 

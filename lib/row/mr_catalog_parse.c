@@ -251,6 +251,31 @@ static int parse_column(const struct mr_ini_item *item, struct parser *p, struct
 	return 0;
 }
 
+// "beside = 2, 3".
+static int parse_beside(
+	const struct mr_ini_item *item, struct mr_schema *schema, struct mr_err *err)
+{
+	const char *rest = item->value;
+
+	while (rest != NULL) {
+		struct mr_text text = next_of_list(&rest);
+		uint64_t v;
+
+		if (mr_text_u64(text, &v) < 0 || v < 1 || v > UINT16_MAX)
+			return mr_ini_fail(
+				item, err, EINVAL, "versions from 1 to 65535, parted by commas");
+		for (unsigned i = 0; i < schema->n_beside; i++)
+			if (schema->beside[i] == v)
+				return mr_ini_fail(
+					item, err, EINVAL, "version %u twice", schema->beside[i]);
+		if (schema->n_beside == MR_SET_BESIDE_MAX)
+			return mr_ini_fail(item, err, EINVAL,
+				"at most %u versions beside the current one", MR_SET_BESIDE_MAX);
+		schema->beside[schema->n_beside++] = (uint16_t)v;
+	}
+	return 0;
+}
+
 static int parse_ttl(const struct mr_ini_item *item, struct mr_schema *schema, struct mr_err *err)
 {
 	if (mr_parse_duration_us(item->value, &schema->ttl_us) < 0)
@@ -308,6 +333,10 @@ static int parse_set_key(const struct mr_ini_item *item, struct parser *p, struc
 		ret = once(item, &s->schema->has_version, err);
 		return ret < 0 ? ret : parse_id(item, UINT16_MAX, &s->schema->version, err);
 	}
+	if (strcmp(item->key, "beside") == 0) {
+		ret = once(item, &s->schema->has_beside, err);
+		return ret < 0 ? ret : parse_beside(item, s->schema, err);
+	}
 	if (strcmp(item->key, "ttl") == 0) {
 		ret = once(item, &s->has_ttl, err);
 		return ret < 0 ? ret : parse_ttl(item, s->schema, err);
@@ -321,7 +350,7 @@ static int parse_set_key(const struct mr_ini_item *item, struct parser *p, struc
 		return ret < 0 ? ret : parse_history(item, s->schema, err);
 	}
 	return mr_ini_fail(item, err, EINVAL,
-		"unknown key: id, key, version, ttl, durability, history or column NAME");
+		"unknown key: id, key, version, beside, ttl, durability, history or column NAME");
 }
 
 static int parse_view_key(const struct mr_ini_item *item, struct parser *p, struct mr_err *err)

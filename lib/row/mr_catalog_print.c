@@ -31,7 +31,11 @@ void mr_catalog_put_set(struct mr_sink *sink, const struct mr_schema *schema)
 
 	mr_sink_printf(sink, "[set %s]\nid = %u\nkey = ", schema->name, schema->id);
 	mr_catalog_put_key(sink, schema);
-	mr_sink_printf(sink, "\nversion = %u\nttl = %s\ndurability = %s\n", schema->version,
+	mr_sink_printf(sink, "\nversion = %u\n", schema->version);
+	for (unsigned i = 0; i < schema->n_beside; i++)
+		mr_sink_printf(sink, "%s%u%s", i == 0 ? "beside = " : ", ", schema->beside[i],
+			i + 1u == schema->n_beside ? "\n" : "");
+	mr_sink_printf(sink, "ttl = %s\ndurability = %s\n",
 		mr_format_duration_us(schema->ttl_us, text, sizeof(text)),
 		mr_durability_name(schema->durability));
 	if (schema->history_us != 0)

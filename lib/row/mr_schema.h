@@ -32,6 +32,7 @@
 #define MR_KEY_PARTS_MAX 8u
 #define MR_KEY_MAX_BYTES 255u
 #define MR_ROW_MAX_BYTES 32768u
+#define MR_SET_BESIDE_MAX 15u //!< versions beside the current one
 #define MR_SET_ID_MAX 0x7fffu //!< set ids and explicit view ids: 1 to this
 
 enum mr_type {
@@ -90,10 +91,13 @@ struct mr_shape {
 struct mr_schema {
 	const char *name;
 	uint16_t id;
-	uint16_t version;    //!< the current one, from 1
-	bool has_version;    //!< the text said so; otherwise it is 1 until mr_catalog_merge() knows
-	                     //!< better
-	uint64_t ttl_us;     //!< 0: rows do not expire
+	uint16_t version; //!< the current one, from 1
+	bool has_version; //!< the text said so; otherwise it is 1 until mr_catalog_merge() knows
+	                  //!< better
+	bool has_beside;  //!< likewise for `beside`
+	uint8_t n_beside;
+	uint16_t beside[MR_SET_BESIDE_MAX]; //!< versions that exist beside the current one
+	uint64_t ttl_us;                    //!< 0: rows do not expire
 	uint64_t history_us; //!< for how long earlier rows can be read as of then; 0: none are kept
 	enum mr_durability durability;
 	uint8_t n_key_parts;
@@ -120,6 +124,15 @@ static mr_always_inline bool mr_schema_expired(
 {
 	return schema->ttl_us != 0 && now_us > event_time_us &&
 	       now_us - event_time_us > schema->ttl_us;
+}
+
+/** Whether rows of a version can be written: it is the current one, or one beside it. */
+static inline bool mr_schema_has_version(const struct mr_schema *schema, uint16_t version)
+{
+	for (unsigned i = 0; i < schema->n_beside; i++)
+		if (schema->beside[i] == version)
+			return true;
+	return schema->version == version;
 }
 
 /** "i32", "f32[16]". @return text. */

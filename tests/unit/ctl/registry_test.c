@@ -95,6 +95,131 @@ static void test_apply(void **state)
 	rig_done(&rig);
 }
 
+static int version(struct mr_registry *reg, enum mr_registry_op op, const char *set,
+	uint16_t version, bool plan)
+{
+	struct mr_err err = {""};
+	char *said = NULL;
+	size_t bytes;
+	FILE *out = open_memstream(&said, &bytes);
+	int ret = mr_registry_version(reg, op, set, version, plan, out, &err);
+
+	fclose(out);
+	assert_true(ret == 0 ? said[0] != '\0' : err.text[0] != '\0');
+	free(said);
+	return ret;
+}
+
+static const struct mr_schema *user_of(const struct rig *rig)
+{
+	return mr_catalog_set_by_name(mr_tiers_published(&rig->tiers)->catalog, "user");
+}
+
+static void put_row(struct rig *rig, uint16_t version)
+{
+	struct mr_store_put put = {.space = mr_space(7, version),
+		.key = "12345678",
+		.key_bytes = 8,
+		.event_time_us = 1,
+		.row = "r",
+		.row_bytes = 1};
+
+	assert_int_equal(mr_store_commit(rig->store, &put, 1, false, NULL), 0);
+}
+
+static unsigned rows_of(struct rig *rig, uint16_t version)
+{
+	struct mr_store_scan *scan = mr_store_scan_begin(rig->store, mr_space(7, version));
+	struct mr_store_item item;
+	unsigned n = 0;
+
+	while (mr_store_scan_next(scan, &item, NULL) == 1)
+		n++;
+	mr_store_scan_end(scan);
+	return n;
+}
+
+static void test_versions(void **state)
+{
+	static const struct {
+		enum mr_registry_op op;
+		uint16_t version;
+		bool plan;
+		int ret;
+		unsigned current, n_beside; // afterwards
+	} steps[] = {
+		{MR_REGISTRY_SWITCH, 2, false, -ENOENT, 1, 0},
+		{MR_REGISTRY_ADD, 2, true, 0, 1, 0},
+		{MR_REGISTRY_ADD, 2, false, 0, 1, 1},
+		{MR_REGISTRY_ADD, 2, false, 0, 1, 1},
+		{MR_REGISTRY_SWITCH, 2, true, 0, 1, 1},
+		{MR_REGISTRY_SWITCH, 2, false, 0, 2, 1},
+		{MR_REGISTRY_SWITCH, 2, false, 0, 2, 1},
+		{MR_REGISTRY_DROP, 2, false, -EBUSY, 2, 1},
+		{MR_REGISTRY_DROP, 5, false, -ENOENT, 2, 1},
+		{MR_REGISTRY_SWITCH, 1, false, 0, 1, 1},
+		{MR_REGISTRY_DROP, 2, true, 0, 1, 1},
+		{MR_REGISTRY_DROP, 2, false, 0, 1, 0},
+		{MR_REGISTRY_DROP, 2, false, -ENOENT, 1, 0},
+	};
+	struct mr_registry *reg;
+	char said[1024];
+	struct rig rig;
+
+	(void)state;
+	rig_make(&rig);
+	reg = create(&rig);
+	assert_int_equal(apply(reg, USER ITEM CTR, said, sizeof(said)), 0);
+	assert_int_equal(version(reg, MR_REGISTRY_ADD, "none", 1, false), -ENOENT);
+	for (unsigned v = 1; v <= 3; v++)
+		put_row(&rig, (uint16_t)v);
+	for (unsigned i = 0; i < MR_ARRAY_SIZE(steps); i++) {
+		assert_int_equal(version(reg, steps[i].op, "user", steps[i].version, steps[i].plan),
+			steps[i].ret);
+		assert_int_equal(user_of(&rig)->version, steps[i].current);
+		assert_int_equal(user_of(&rig)->n_beside, steps[i].n_beside);
+	}
+	assert_int_equal(rows_of(&rig, 1), 1);
+	assert_int_equal(rows_of(&rig, 2), 0);
+	assert_int_equal(rows_of(&rig, 3), 1);
+	for (uint16_t v = 2; v <= 16; v++)
+		assert_int_equal(version(reg, MR_REGISTRY_ADD, "user", v, false), 0);
+	assert_int_equal(version(reg, MR_REGISTRY_ADD, "user", 17, false), -EINVAL);
+	// Text neither adds versions nor forgets them; a version it names becomes current.
+	assert_int_equal(apply(reg, USER "beside = 2\n", said, sizeof(said)), -EINVAL);
+	assert_int_equal(apply(reg, USER "version = 3\n", said, sizeof(said)), 0);
+	assert_int_equal(user_of(&rig)->version, 3);
+	assert_int_equal(user_of(&rig)->n_beside, 15);
+	assert_true(mr_schema_has_version(user_of(&rig), 1));
+	mr_registry_free(reg);
+	rig_done(&rig);
+}
+
+// A drop that a crash cut short, between the catalog and the rows, is finished at the next start.
+static void test_drop_cut_short(void **state)
+{
+	struct mr_registry *reg;
+	char said[1024];
+	struct rig rig;
+
+	(void)state;
+	rig_make(&rig);
+	reg = create(&rig);
+	assert_int_equal(apply(reg, USER, said, sizeof(said)), 0);
+	mr_registry_free(reg);
+	put_row(&rig, 1);
+	put_row(&rig, 2);
+	assert_int_equal(mr_store_meta_put(rig.store, "catalog.drop", "00070002", 8, NULL), 0);
+	rig_close_store(&rig);
+
+	rig_open_store(&rig);
+	reg = create(&rig);
+	assert_int_equal(rows_of(&rig, 1), 1);
+	assert_int_equal(rows_of(&rig, 2), 0);
+	mr_registry_free(reg);
+	rig_done(&rig);
+}
+
 static void test_restart(void **state)
 {
 	const struct mr_published *published;
@@ -285,6 +410,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_apply),
+		cmocka_unit_test(test_versions),
+		cmocka_unit_test(test_drop_cut_short),
 		cmocka_unit_test(test_restart),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_large),

@@ -27,6 +27,7 @@ static const char sample[] = "# features of a shop\n"
 			     "ttl = 36h\n"
 			     "durability = wal\n"
 			     "history = 30d\n"
+			     "beside = 3, 9\n"
 			     "column age = i32\n"
 			     "column embedding = f32[16]\n"
 			     "column city = string\n"
@@ -133,6 +134,10 @@ static const struct {
 	{SET "ttl = 7\n", "f.ini:5: [set s] ttl = 7: ", "a duration such as 7d"},
 	{SET "ttl = 99999999999999w\n", "f.ini:5: [set s] ttl = ", "a duration"},
 	{SET "ttl = 1d\nttl = 1d\n", "f.ini:6: ", "ttl twice"},
+	{SET "beside = 2, 0\n", "f.ini:5: [set s] beside = 2, 0: ", "1 to 65535"},
+	{SET "beside = 2, 3, 2\n", "f.ini:5: [set s] beside = 2, 3, 2: ", "2 twice"},
+	{SET "beside = 2\nbeside = 3\n", "f.ini:6: ", "twice"},
+	{SET "beside = 2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17\n", "f.ini:5: ", "at most 15"},
 	{SET "history = maybe\n", "f.ini:5: [set s] history = maybe: ", "30d"},
 	{SET "durability = maybe\n", "f.ini:5: [set s] durability = maybe: ", "sync or wal"},
 	{SET "durability = wal\ndurability = wal\n", "f.ini:6: ", "twice"},
@@ -376,10 +381,10 @@ static const struct {
 	// No version stated: it stays 4. The key part is only renamed.
 	{"[set user]\nid = 7\nkey = uid:u64\ncolumn age = i32\ncolumn embedding = f32[16]\n"
 	 "column city = string\n",
-		NULL, "key = uid:u64\nversion = 4\nttl = 0\n", "36h"},
+		NULL, "key = uid:u64\nversion = 4\nbeside = 3, 9\nttl = 0\n", "36h"},
 	{"[set user]\nid = 7\nkey = u64\nversion = 5\ncolumn age = i32\n"
 	 "column embedding = f32[16]\ncolumn city = string\n",
-		NULL, "version = 5\n", "version = 4"},
+		NULL, "version = 5\nbeside = 3, 9, 4\n", "version = 4"},
 	{"[set other]\nid = 8\nkey = u64\ncolumn x = bool\n", NULL, "column x = bool", NULL},
 	{"[view ctr]\nid = 30\ncolumns = user.city\n", NULL,
 		"[view ctr]\nid = 30\ncolumns = user.city\n", "item.price"},
