@@ -55,9 +55,9 @@ rest=$(installed "usr/lib/$triplet/*")
 [ -z "$rest" ] || take libmillrace-dev $rest
 
 lib=$root/millrace
-install -D -m 644 deploy/millraced.service "$lib/lib/systemd/system/millraced.service"
+install -D -m 644 deploy/millraced.service "$lib/usr/lib/systemd/system/millraced.service"
 install -D -m 644 deploy/millrace.sysusers "$lib/usr/lib/sysusers.d/millrace.conf"
-install -D -m 644 deploy/90-millrace.rules "$lib/lib/udev/rules.d/90-millrace.rules"
+install -D -m 644 deploy/90-millrace.rules "$lib/usr/lib/udev/rules.d/90-millrace.rules"
 install -D -m 644 deploy/millrace.ini "$lib/usr/share/doc/millrace/examples/millrace.ini"
 install -D -m 644 deploy/tap.conf "$lib/usr/share/doc/millrace/examples/tap.conf"
 install -D -m 755 scripts/hugepages.sh "$lib/usr/sbin/millrace-hugepages"
