@@ -14,6 +14,13 @@
 
 #define NODES_MAX 8u
 
+/** A port's link as it was last seen. */
+struct link {
+	bool up;
+	unsigned left; //!< announcements to be made
+	uint64_t next_us;
+};
+
 struct millraced {
 	const char *config_file;
 	struct mr_config config;
@@ -33,6 +40,7 @@ struct millraced {
 	struct mr_policy *policy;
 	unsigned n_ports;
 	struct mr_port ports[MR_PORTS_MAX];
+	struct link links[MR_PORTS_MAX];
 	struct mr_handoff handoff;
 	struct mr_io_locks *locks;
 	struct mr_breaker breaker;
@@ -86,6 +94,9 @@ uint64_t plan_node_bytes(const struct millraced *m);
 
 /** Signals, housekeeping, reload: returns when asked to stop. */
 void control_loop(struct millraced *m);
+
+/** Looks at the ports' links; tells the log of changes, and neighbours of links that came up. */
+void links_follow(struct millraced *m);
 
 /** Tells the service manager that started us, if one did: READY=1 and the like. */
 void notify(const char *format, ...) mr_printf(1, 2);

@@ -90,6 +90,7 @@ void control_loop(struct millraced *m)
 		if (signal == SIGHUP)
 			reload(m);
 		mr_ctl_housekeeping(m->ctl);
+		links_follow(m);
 		notify_watchdog(&watchdog, m);
 	}
 }

@@ -68,6 +68,7 @@ const char *mr_stage_help(enum mr_stage stage);
 	X(shed, "requests", "requests whose misses were answered BUSY: ring full")          \
 	X(collected, "requests", "requests that came back from I/O lcores")                 \
 	X(datagrams, "packets", "reply datagrams sent, further ones of one reply included") \
+	X(announced, "packets", "addresses announced to neighbours")                        \
 	X(turns, "turns", "turns of the loop")                                              \
 	X(turns_idle, "turns", "turns that found nothing to do")                            \
 	X(busy_cycles, "cycles", "TSC cycles of turns that found work")                     \

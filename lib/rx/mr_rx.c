@@ -112,6 +112,9 @@ unsigned mr_rx_turn(struct mr_rx *rx)
 {
 	unsigned n = 0;
 
+	// why relaxed: an announcement may go out a turn late.
+	if (mr_unlikely(atomic_load_explicit(&rx->announce, memory_order_relaxed) != 0))
+		mr_rx_announce_asked(rx);
 	for (unsigned i = 0; i < rx->p.n_ports; i++)
 		n += serve_port(rx, i);
 	if (rx->in_flight > 0)

@@ -54,6 +54,12 @@ int mr_rx_run(void *rx);
 /** One turn, for tests and benches. @return frames and finished requests handled. */
 unsigned mr_rx_turn(struct mr_rx *rx);
 
+/**
+ * Asks the lcore to tell a port's neighbours its addresses: gratuitous ARP, and unsolicited neighbour
+ * advertisements. Any thread; done in the lcore's next turn.
+ */
+void mr_rx_announce(struct mr_rx *rx, unsigned port_index);
+
 /** Requests that are with I/O lcores. Owner's thread. */
 uint64_t mr_rx_in_flight(const struct mr_rx *rx);
 

@@ -40,6 +40,7 @@ struct mr_rx {
 	uint16_t slot; //!< in the plan: RCU
 	uint16_t n_io; //!< I/O lcores that serve this one
 	uint16_t io[MR_LCORES_MAX];
+	_Atomic uint32_t announce; //!< ports, one bit each; set by control
 
 	// The burst in hand.
 	struct rte_mbuf *burst[MR_RX_BURST_MAX];
@@ -73,6 +74,9 @@ static mr_always_inline void mr_rx_enter(struct mr_rx *rx, enum mr_stage stage)
 	// why relaxed: the watchdog wants to know roughly where a stalled turn is.
 	atomic_store_explicit(&rx->counters.stage_now, (uint32_t)stage, memory_order_relaxed);
 }
+
+/** Announces the addresses of the ports that control asked for. */
+void mr_rx_announce_asked(struct mr_rx *rx);
 
 /** Receives a burst from a port. @return frames. */
 unsigned mr_rx_receive(struct mr_rx *rx, struct mr_port *port);

@@ -57,7 +57,7 @@ class Appliance:
     """millraced on a port in this namespace, with its own directory and DPDK prefix."""
 
     def __init__(self, build, device="net_tap0,iface=mr0", rx="0,1", io="0,1", interface="mr0",
-                 extra="", mtu=None, lcores="", security=ALLOW):
+                 extra="", mtu=None, lcores="", security=ALLOW, address=ADDRESS):
         self.build = build
         self.dir = tempfile.mkdtemp(prefix="millrace-test-")
         self.prefix = "mrtest%d" % os.getpid()
@@ -92,7 +92,7 @@ memory = 64M
 [admin]
 socket = %s
 %s
-""" % (rx, io, lcores, self.prefix, device, ADDRESS, "mtu = %d" % mtu if mtu else "", self.store,
+""" % (rx, io, lcores, self.prefix, device, address, "mtu = %d" % mtu if mtu else "", self.store,
                 security, self.admin, extra))
 
     def program(self, name):
