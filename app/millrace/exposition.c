@@ -25,6 +25,8 @@ static const char *const filter_counters[] = {"rebuilds", "failures", NULL};
 static const char *const store_counters[] = {
 	"reads", "keys_read", "commits", "rows_written", "syncs", "errors", NULL};
 static const char *const family_counters[] = {"stall_delays", "stall_stops", NULL};
+static const char *const set_counters[] = {"hits", "negatives", "misses", "rows_written", NULL};
+static const char *const age_counters[] = {"count", NULL};
 static const char *const port_gauges[] = {
 	"port_id", "started", "queues", "mtu_bytes", "link_up", "link_mbps", NULL};
 
@@ -44,7 +46,9 @@ static const struct group family_group = {
 static const struct group handoff_group = {
 	"/millrace/handoff", "handoff", "lcore", "", false, no_exceptions};
 static const struct group port_group = {"/millrace/ports", "port", "port", "", true, port_gauges};
-static const struct group set_group = {"/millrace/sets", "set", "set", "", false, no_exceptions};
+static const struct group set_group = {"/millrace/sets", "set", "set", "", false, set_counters};
+static const struct group age_group = {
+	"/millrace/ages", "served_age", NULL, "", false, age_counters};
 
 // ---- names -------------------------------------------------------------------------------------
 
@@ -288,7 +292,8 @@ void exposition_print(const struct snapshot *s, FILE *out)
 	print_children(&family_group, json_object_get(s->store, "families"), cycle, out);
 	print_children(&handoff_group, s->handoff, cycle, out);
 	print_children(&port_group, s->ports, cycle, out);
-	print_children(&set_group, json_object_get(s->sets, "sets"), cycle, out);
+	print_children(&set_group, s->sets, cycle, out);
+	print_top(&age_group, s->ages, cycle, out);
 	print_latency(s, out);
 }
 

@@ -98,6 +98,33 @@ static int read_hists(struct snapshot *snapshot, struct telemetry *telemetry, st
 	return rc;
 }
 
+/** Reads all pages of /millrace/sets. */
+static int read_sets(struct snapshot *snapshot, struct telemetry *telemetry, struct mr_err *err)
+{
+	size_t n = 0;
+	uint64_t total;
+
+	snapshot->sets = json_object();
+	do {
+		char question[64];
+		json_t *reply, *page;
+		size_t before = n;
+
+		snprintf(question, sizeof(question), "/millrace/sets,%zu", n);
+		reply = telemetry_ask(telemetry, question, err);
+		if (reply == NULL)
+			return -EIO;
+		page = json_object_get(reply, "sets");
+		n += json_object_size(page);
+		total = snapshot_number(reply, "total");
+		json_object_update(snapshot->sets, page);
+		json_decref(reply);
+		if (n == before)
+			break;
+	} while (n < total);
+	return 0;
+}
+
 static int read_lcores(struct snapshot *snapshot, struct telemetry *telemetry, struct mr_err *err)
 {
 	size_t n = json_array_size(json_object_get(snapshot->lcores, "lcores"));
@@ -132,7 +159,7 @@ int snapshot_take(struct snapshot *snapshot, struct telemetry *telemetry, struct
 		{"/millrace/store", &snapshot->store},
 		{"/millrace/handoff", &snapshot->handoff},
 		{"/millrace/ports", &snapshot->ports},
-		{"/millrace/sets", &snapshot->sets},
+		{"/millrace/ages", &snapshot->ages},
 	};
 	uint64_t hz;
 	int rc;
@@ -150,7 +177,9 @@ int snapshot_take(struct snapshot *snapshot, struct telemetry *telemetry, struct
 			"/millrace/info: no answer; is this millraced, and is it "
 			"up already?");
 	snapshot->ns_per_cycle = (double)MR_NS_PER_S / (double)hz;
-	rc = read_lcores(snapshot, telemetry, err);
+	rc = read_sets(snapshot, telemetry, err);
+	if (rc == 0)
+		rc = read_lcores(snapshot, telemetry, err);
 	return rc == 0 ? read_hists(snapshot, telemetry, err) : rc;
 }
 
@@ -158,7 +187,7 @@ void snapshot_free(struct snapshot *snapshot)
 {
 	json_t *answers[] = {snapshot->info, snapshot->lcores, snapshot->drops, snapshot->cache,
 		snapshot->bloom, snapshot->store, snapshot->handoff, snapshot->ports,
-		snapshot->sets, snapshot->latency};
+		snapshot->sets, snapshot->latency, snapshot->ages};
 
 	for (unsigned i = 0; i < MR_ARRAY_SIZE(answers); i++)
 		json_decref(answers[i]);

@@ -28,7 +28,8 @@ const char *snapshot_hist_name(enum snapshot_hist hist);
 
 struct snapshot {
 	uint64_t at_ns; //!< clock_ns()
-	json_t *info, *lcores, *drops, *cache, *bloom, *store, *handoff, *ports, *sets, *latency;
+	json_t *info, *lcores, *drops, *cache, *bloom, *store, *handoff, *ports, *latency, *ages;
+	json_t *sets;                       //!< by name, of all pages
 	json_t *lcore[SNAPSHOT_LCORES_MAX]; //!< in the order of lcores/lcores; NULL: no counters
 	unsigned n_lcores;
 	struct mr_hist *hists; //!< SNAPSHOT_HISTS, in TSC cycles

@@ -48,6 +48,7 @@ struct millraced {
 	struct mr_io *io[MR_LCORES_MAX];
 	struct mr_rx_counters *rx_counters[MR_LCORES_MAX];
 	struct mr_io_counters *io_counters[MR_LCORES_MAX];
+	struct mr_set_counters *rx_sets[MR_LCORES_MAX], *io_sets[MR_LCORES_MAX];
 	struct mr_admin *admin;
 	struct mr_ctl *ctl;
 

@@ -24,6 +24,8 @@ int control_start(struct millraced *m, struct mr_err *err)
 		.n_ports = m->n_ports,
 		.rx = m->rx_counters,
 		.io = m->io_counters,
+		.rx_sets = m->rx_sets,
+		.io_sets = m->io_sets,
 		.registry = m->registry,
 		.filter = m->filter,
 		.policy = m->policy,

@@ -40,6 +40,7 @@ static int make_rx(struct millraced *m, unsigned i)
 	if (m->rx[i] == NULL)
 		return -ENOMEM;
 	m->rx_counters[i] = mr_rx_counters(m->rx[i]);
+	m->rx_sets[i] = mr_rx_set_counters(m->rx[i]);
 	return 0;
 }
 
@@ -70,6 +71,7 @@ static int make_io(struct millraced *m, unsigned i)
 	if (m->io[i] == NULL)
 		return -ENOMEM;
 	m->io_counters[i] = mr_io_counters(m->io[i]);
+	m->io_sets[i] = mr_io_set_counters(m->io[i]);
 	return 0;
 }
 

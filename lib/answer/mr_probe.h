@@ -23,6 +23,7 @@ enum mr_outcome {
 	MR_OUTCOME_HIT,      //!< ref is set, to be copied and validated
 	MR_OUTCOME_NEGATIVE, //!< certainly absent
 	MR_OUTCOME_BAD_KEY,  //!< not a key of this set: not looked up
+	MR_OUTCOME_COUNT,
 };
 
 /** One (key, set) of a request. */

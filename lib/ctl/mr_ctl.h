@@ -37,6 +37,7 @@ struct mr_ctl_params {
 	unsigned n_ports;
 	struct mr_rx_counters **rx; //!< by index, plan->n_rx of them; NULL: none yet
 	struct mr_io_counters **io; //!< by index, plan->n_io of them
+	struct mr_set_counters **rx_sets, **io_sets; //!< likewise, each by set id; NULL: none yet
 	struct mr_registry *registry;
 	struct mr_filter *filter;
 	struct mr_policy *policy; //!< NULL: none

@@ -13,6 +13,7 @@ static const struct mr_tel_group *const groups[] = {
 	&mr_tel_drops,
 	&mr_tel_latency,
 	&mr_tel_cells,
+	&mr_tel_ages,
 	&mr_tel_cache,
 	&mr_tel_bloom,
 	&mr_tel_store,

@@ -255,8 +255,61 @@ const struct mr_tel_group mr_tel_cells = {
 	.command = "/millrace/cells",
 	.params = "WHAT[,FROM]",
 	.help = "The histogram behind one of /millrace/latency, 256 cells in one reply from FROM "
-                "on",
+		"on",
 	.blocks = cells_blocks,
 	.n_blocks = MR_ARRAY_SIZE(cells_blocks),
 	.fill = cells_fill,
+};
+
+// ---- /millrace/ages
+// -----------------------------------------------------------------------------
+
+struct ages {
+	uint64_t count, mean_us, p50_us, p90_us, p99_us, max_us;
+};
+
+static const struct mr_tel_field ages_fields[] = {
+	MR_TEL(ages, count, U64, "rows", "how many were answered"),
+	MR_TEL(ages, mean_us, U64, "us", "mean age"),
+	MR_TEL(ages, p50_us, U64, "us", "median; to the millisecond, or within 0.8 %"),
+	MR_TEL(ages, p90_us, U64, "us", "90th percentile"),
+	MR_TEL(ages, p99_us, U64, "us", "99th percentile"),
+	MR_TEL(ages, max_us, U64, "us", "oldest since start"),
+};
+
+static const struct mr_tel_block ages_blocks[] = {
+	{"", "Age: now minus the row's event time.", ages_fields, MR_ARRAY_SIZE(ages_fields)},
+};
+
+static int ages_fill(struct mr_ctl *ctl, const char *params, struct rte_tel_data *d)
+{
+	struct mr_hist *h = aligned_alloc(_Alignof(struct mr_hist), sizeof(*h));
+	struct ages ages;
+
+	(void)params;
+	if (h == NULL)
+		return -ENOMEM;
+	memset(h, 0, sizeof(*h));
+	for (unsigned i = 0; i < ctl->p.plan->n_rx; i++)
+		if (ctl->p.rx[i] != NULL)
+			mr_hist_merge(h, &ctl->p.rx[i]->served_age);
+	ages = (struct ages){
+		.count = mr_hist_total(h),
+		.mean_us = (uint64_t)(mr_hist_mean(h) * (double)MR_AGE_UNIT_US),
+		.p50_us = mr_hist_quantile(h, 0.5) * MR_AGE_UNIT_US,
+		.p90_us = mr_hist_quantile(h, 0.9) * MR_AGE_UNIT_US,
+		.p99_us = mr_hist_quantile(h, 0.99) * MR_AGE_UNIT_US,
+		.max_us = atomic_load_explicit(&h->max, memory_order_relaxed) * MR_AGE_UNIT_US,
+	};
+	free(h);
+	return mr_tel_fields(d, &ages_blocks[0], &ages);
+}
+
+const struct mr_tel_group mr_tel_ages = {
+	.command = "/millrace/ages",
+	.params = "",
+	.help = "How old the rows were that RX lcores answered with alone",
+	.blocks = ages_blocks,
+	.n_blocks = MR_ARRAY_SIZE(ages_blocks),
+	.fill = ages_fill,
 };

@@ -171,7 +171,7 @@ const struct mr_tel_group mr_tel_drops = {
 	.command = "/millrace/drops",
 	.params = "LCORE",
 	.help = "Packets that were not answered, by reason: of all RX lcores, or of one such as "
-                "rx0",
+		"rx0",
 	.blocks = drops_blocks,
 	.n_blocks = MR_ARRAY_SIZE(drops_blocks),
 	.fill = drops_fill,

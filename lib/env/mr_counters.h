@@ -75,6 +75,33 @@ const char *mr_stage_help(enum mr_stage stage);
 	X(idle_cycles, "cycles", "TSC cycles of turns that found none, sleeps included")    \
 	X(overruns, "turns", "turns longer than the watchdog's limit")
 
+/** Ages of rows are recorded in units of so many microseconds: a shift, not a division. */
+#define MR_AGE_UNIT_US UINT64_C(1024)
+
+/** What an lcore counts for one feature set. An RX lcore looks up, an I/O lcore writes. */
+#define MR_SET_COUNTERS(X)                                                        \
+	X(hits, "lookups", "answered from the cache")                             \
+	X(negatives, "lookups", "answered by the Bloom filter: certainly absent") \
+	X(misses, "lookups", "handed to an I/O lcore")                            \
+	X(rows_written, "rows", "committed")                                      \
+	X(newest_event_us, "us",                                                  \
+		"newest event time that was written or answered since start; 0: none")
+
+struct mr_set_counters {
+#define X(name, unit, help) _Atomic uint64_t name;
+	MR_SET_COUNTERS(X)
+#undef X
+};
+
+/** Keeps the newest event time of a set. Only the counters' own lcore may call it. */
+static mr_always_inline void mr_count_event(struct mr_set_counters *set, uint64_t event_time_us)
+{
+	// why relaxed: one writer, and a figure for people.
+	if (mr_unlikely(event_time_us >
+			atomic_load_explicit(&set->newest_event_us, memory_order_relaxed)))
+		atomic_store_explicit(&set->newest_event_us, event_time_us, memory_order_relaxed);
+}
+
 struct mr_rx_counters {
 #define X(name, unit, help) _Atomic uint64_t name;
 	MR_RX_COUNTERS(X)
@@ -85,6 +112,7 @@ struct mr_rx_counters {
 	struct mr_hist stage_cycles[MR_STAGE_COUNT]; //!< weight: requests that waited for the stage
 	struct mr_hist inline_cycles;  //!< received to given to the port, answered on this lcore
 	struct mr_hist handoff_cycles; //!< the same for requests that went to an I/O lcore
+	struct mr_hist served_age;     //!< of rows answered by this lcore alone, in MR_AGE_UNIT_US
 	_Atomic uint32_t stage_now;    //!< stage being run, for the watchdog
 	_Atomic uint64_t turn_start_tsc;
 } mr_cache_aligned;

@@ -36,6 +36,11 @@ struct mr_io_counters *mr_io_counters(struct mr_io *io)
 	return &io->counters;
 }
 
+struct mr_set_counters *mr_io_set_counters(struct mr_io *io)
+{
+	return io->sets;
+}
+
 unsigned mr_io_turn(struct mr_io *io)
 {
 	unsigned n = mr_io_take(io);

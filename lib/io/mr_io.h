@@ -71,3 +71,6 @@ int mr_io_run(void *io);
 unsigned mr_io_turn(struct mr_io *io);
 
 struct mr_io_counters *mr_io_counters(struct mr_io *io);
+
+/** Counters of each feature set, by its id: MR_SET_ID_MAX + 1 of them. */
+struct mr_set_counters *mr_io_set_counters(struct mr_io *io);

@@ -92,6 +92,7 @@ struct mr_io {
 	struct mr_store_put puts[MR_IO_RECORDS_MAX];
 
 	struct mr_io_counters counters;
+	struct mr_set_counters sets[MR_SET_ID_MAX + 1]; // by id
 };
 
 /** Takes a burst of requests from all RX lcores. @return how many. */

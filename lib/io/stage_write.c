@@ -103,6 +103,20 @@ static void update_caches(struct mr_io *io, bool committed)
 				update_cache(&io->p.tiers->nodes[node], &io->records[i], committed);
 }
 
+static void count_sets(struct mr_io *io)
+{
+	for (unsigned i = 0; i < io->n_records; i++) {
+		const struct mr_io_record *record = &io->records[i];
+		struct mr_set_counters *set;
+
+		if (!record->wins)
+			continue;
+		set = &io->sets[record->schema->id];
+		mr_count(&set->rows_written, 1);
+		mr_count_event(set, record->row.event_time_us);
+	}
+}
+
 // Commits the winners in one batch. Their statuses tell what became of them.
 static void commit(struct mr_io *io, bool sync)
 {
@@ -123,6 +137,7 @@ static void commit(struct mr_io *io, bool sync)
 	mr_count(ret == 0 ? &io->counters.commits : &io->counters.commit_errors, 1);
 	if (ret == 0) {
 		mr_count(&io->counters.rows_written, n);
+		count_sets(io);
 		return;
 	}
 	if (ret == -EROFS)

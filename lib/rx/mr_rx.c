@@ -55,6 +55,11 @@ struct mr_rx_counters *mr_rx_counters(struct mr_rx *rx)
 	return &rx->counters;
 }
 
+struct mr_set_counters *mr_rx_set_counters(struct mr_rx *rx)
+{
+	return rx->sets;
+}
+
 uint64_t mr_rx_in_flight(const struct mr_rx *rx)
 {
 	return rx->in_flight;

@@ -64,3 +64,6 @@ void mr_rx_announce(struct mr_rx *rx, unsigned port_index);
 uint64_t mr_rx_in_flight(const struct mr_rx *rx);
 
 struct mr_rx_counters *mr_rx_counters(struct mr_rx *rx);
+
+/** Counters of each feature set, by its id: MR_SET_ID_MAX + 1 of them. */
+struct mr_set_counters *mr_rx_set_counters(struct mr_rx *rx);

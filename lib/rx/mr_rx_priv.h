@@ -67,6 +67,7 @@ struct mr_rx {
 	uint8_t saved[MR_RX_SAVED_BYTES];
 	uint8_t scratch[MR_ROW_MAX_BYTES];
 	struct mr_rx_counters counters;
+	struct mr_set_counters sets[MR_SET_ID_MAX + 1]; //!< by id
 };
 
 static mr_always_inline void mr_rx_enter(struct mr_rx *rx, enum mr_stage stage)

@@ -6,6 +6,16 @@
 // A row that a writer keeps changing is looked up this often before the store is asked.
 #define TORN_RETRIES 3u
 
+// How fresh what is answered is.
+static mr_always_inline void count_age(
+	struct mr_rx *rx, const struct mr_schema *schema, uint64_t event_time_us)
+{
+	uint64_t age_us = rx->now_us > event_time_us ? rx->now_us - event_time_us : 0;
+
+	mr_hist_record(&rx->counters.served_age, age_us / MR_AGE_UNIT_US, 1);
+	mr_count_event(&rx->sets[schema->id], event_time_us);
+}
+
 // Answers a hit. Returns 0, -ENOMEM, or -EBADMSG when the row was torn.
 static mr_always_inline int reply_hit(
 	struct mr_rx *rx, struct mr_reply *reply, const struct mr_lookup *lookup)
@@ -14,8 +24,13 @@ static mr_always_inline int reply_hit(
 	enum mr_status status;
 
 	if (mr_likely(!ref->deleted &&
-		      !mr_schema_expired(lookup->part->schema, ref->event_time_us, rx->now_us)))
-		return mr_reply_ref(reply, lookup->part, ref);
+		      !mr_schema_expired(lookup->part->schema, ref->event_time_us, rx->now_us))) {
+		int ret = mr_reply_ref(reply, lookup->part, ref);
+
+		if (mr_likely(ret == 0))
+			count_age(rx, lookup->part->schema, ref->event_time_us);
+		return ret;
+	}
 	// What the row says of itself counts only if it was read whole.
 	status = ref->deleted ? MR_STATUS_NOT_FOUND : MR_STATUS_EXPIRED;
 	if (!mr_cache_valid(rx->node->cache, ref))

@@ -44,6 +44,11 @@ def test(build):
     assert asked["lookups"] == 3 * asked["requests_get"], asked
     assert asked["hits"] + asked["negatives"] + asked["misses"] + asked["expired"] == \
         asked["lookups"], asked
+    of_set = a.telemetry("/millrace/sets")["sets"]["user"]
+    assert of_set["hits"] == after["hits"] and of_set["misses"] == after["misses"], of_set
+    assert of_set["rows_written"] == ROWS and of_set["negatives"] == after["negatives"], of_set
+    # Requests with a miss are answered by an I/O lcore, their hits included.
+    assert 0.7 * of_set["hits"] < a.telemetry("/millrace/ages")["count"] <= of_set["hits"], of_set
     keys = sum(run["statuses"].values())
     assert keys == 3 * run["answered"], run["statuses"]
     assert 0.15 < asked["negatives"] / asked["lookups"], asked
