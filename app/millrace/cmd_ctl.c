@@ -20,19 +20,24 @@ static void print_text(const struct admin_reply *reply, FILE *out)
 		fputc('\n', out);
 }
 
+const char *admin_path(const struct invocation *inv)
+{
+	const char *admin = option(inv, "admin");
+
+	if (admin == NULL)
+		admin = getenv("MILLRACE_ADMIN");
+	return admin != NULL && admin[0] != '\0' ? admin : ADMIN_DEFAULT_PATH;
+}
+
 int ask(const struct invocation *inv, const char *verb, const char *path,
 	struct admin_reply *ret_reply)
 {
-	const char *admin = option(inv, "admin");
+	const char *admin = admin_path(inv);
 	struct mr_err err = {""};
 	char *payload = NULL;
 	size_t payload_bytes = 0;
 	int rc;
 
-	if (admin == NULL)
-		admin = getenv("MILLRACE_ADMIN");
-	if (admin == NULL || admin[0] == '\0')
-		admin = ADMIN_DEFAULT_PATH;
 	if (path != NULL && read_file(path, &payload, &payload_bytes, &err) != 0)
 		return complain(inv, EXIT_BAD_INPUT, "%s", err.text);
 	rc = admin_ask(admin, verb, payload, payload_bytes, ret_reply, &err);

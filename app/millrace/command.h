@@ -77,6 +77,9 @@ int complain(const struct invocation *inv, int code, const char *fmt, ...) mr_pr
 /** As complain(), and where the help is. @return EXIT_USAGE. */
 int usage_error(const struct invocation *inv, const char *fmt, ...) mr_printf(2, 3);
 
+/** Path of the admin socket, as --admin and the environment say. */
+const char *admin_path(const struct invocation *inv);
+
 /** Prints the help of a command. */
 void command_help(const struct command *command);
 

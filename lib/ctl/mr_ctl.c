@@ -25,6 +25,12 @@ struct mr_ctl *mr_ctl_create(const struct mr_ctl_params *params, struct mr_err *
 	}
 	ctl->p = *params;
 	ctl->start_us = mr_clock_us(params->tiers->clock, rte_rdtsc());
+	ctl->bulk = (struct mr_bulk){
+		.registry = params->registry,
+		.filter = params->filter,
+		.store = params->store,
+		.future_max_us = params->config->writes.max_future_us,
+	};
 	pthread_mutex_init(&ctl->config, NULL);
 	ret = mr_telemetry_start(ctl, err);
 	if (ret < 0) {
@@ -40,6 +46,7 @@ void mr_ctl_free(struct mr_ctl *ctl)
 	if (ctl == NULL)
 		return;
 	mr_telemetry_stop();
+	mr_bulk_abort(&ctl->bulk);
 	pthread_mutex_destroy(&ctl->config);
 	free(ctl);
 }

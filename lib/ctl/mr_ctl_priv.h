@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 
+#include "mr_bulk.h"
 #include "mr_ctl.h"
 #include "mr_watchdog.h"
 #include "mr_wire.h"
@@ -17,6 +18,7 @@ struct mr_ctl {
 	uint64_t start_us;      // since the epoch
 	pthread_mutex_t config; // p.config's reloadable keys
 	struct mr_watchdog watchdog;
+	struct mr_bulk bulk; // of the admin socket's thread
 };
 
 /** Counters of all RX or I/O lcores added up; plain numbers. */

@@ -4,6 +4,7 @@
 #include <rte_cycles.h>
 
 #include <errno.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,6 +138,80 @@ static int version_add(const struct mr_admin_request *r, FILE *out, struct mr_er
 static int version_drop(const struct mr_admin_request *r, FILE *out, struct mr_err *err, void *arg)
 {
 	return version_op(r, MR_REGISTRY_DROP, out, err, arg);
+}
+
+static uint64_t ctl_now_us(const struct mr_ctl *ctl)
+{
+	return mr_clock_us(ctl->p.tiers->clock, rte_rdtsc());
+}
+
+static int bulk_begin(const struct mr_admin_request *r, FILE *out, struct mr_err *err, void *arg)
+{
+	char set[MR_NAME_MAX_BYTES + 1];
+	struct mr_ctl *ctl = arg;
+	unsigned version, layout;
+	int end = 0, ret;
+
+	if (sscanf(r->args, "%63s %u %x%n", set, &version, &layout, &end) != 3 ||
+		r->args[end] != '\0' || version > UINT16_MAX)
+		return mr_fail(err, EINVAL, "'%.64s': SET VERSION LAYOUT is expected", r->args);
+	ret = mr_bulk_begin(&ctl->bulk, set, (uint16_t)version, layout, ctl_now_us(ctl), err);
+	if (ret == 0)
+		fprintf(out, "%u %" PRIu64 "\n", ctl->bulk.version, ctl->bulk.token);
+	return ret;
+}
+
+// The load that a request is about: "TOKEN" and what follows it.
+static int bulk_token(
+	const struct mr_ctl *ctl, const char *args, const char **ret_rest, struct mr_err *err)
+{
+	char *rest;
+	uint64_t token = strtoull(args, &rest, 10);
+
+	if (ctl->bulk.load == NULL || rest == args || token != ctl->bulk.token)
+		return mr_fail(
+			err, ENOENT, "no such bulk load: it ended, or another took its place");
+	*ret_rest = rest;
+	return 0;
+}
+
+static int bulk_rows(const struct mr_admin_request *r, FILE *out, struct mr_err *err, void *arg)
+{
+	struct mr_ctl *ctl = arg;
+	const char *rest = "";
+	int ret = bulk_token(ctl, r->args, &rest, err);
+
+	if (ret == 0)
+		ret = mr_bulk_rows(&ctl->bulk, r->payload, r->payload_bytes, ctl_now_us(ctl), err);
+	if (ret == 0)
+		fprintf(out, "%" PRIu64 "\n", ctl->bulk.rows);
+	return ret;
+}
+
+static int bulk_finish(const struct mr_admin_request *r, FILE *out, struct mr_err *err, void *arg)
+{
+	struct mr_ctl *ctl = arg;
+	const char *rest = "";
+	int ret = bulk_token(ctl, r->args, &rest, err);
+
+	if (ret < 0)
+		return ret;
+	if (strcmp(rest, "") != 0 && strcmp(rest, " activate") != 0)
+		return mr_fail(err, EINVAL, "'%.64s': TOKEN [activate] is expected", r->args);
+	return mr_bulk_finish(&ctl->bulk, rest[0] != '\0', out, err);
+}
+
+static int bulk_abort(const struct mr_admin_request *r, FILE *out, struct mr_err *err, void *arg)
+{
+	struct mr_ctl *ctl = arg;
+	const char *rest = "";
+	int ret = bulk_token(ctl, r->args, &rest, err);
+
+	if (ret == 0)
+		mr_bulk_abort(&ctl->bulk);
+	if (ret == 0)
+		fprintf(out, "given up\n");
+	return ret;
 }
 
 static int sets_list(const struct mr_admin_request *r, FILE *out, struct mr_err *err, void *arg)
@@ -285,6 +360,11 @@ const struct mr_admin_verb mr_ctl_verbs[] = {
 	{"version-add", "SET VERSION [plan]", false, version_add, "adds an empty version"},
 	{"version-drop", "SET VERSION [plan]", false, version_drop,
 		"deletes a version that is not current, with its rows"},
+	{"bulk-begin", "SET VERSION LAYOUT", false, bulk_begin,
+		"starts a bulk load; VERSION 0: next"},
+	{"bulk-rows", "TOKEN", true, bulk_rows, "takes the payload's sorted rows"},
+	{"bulk-finish", "TOKEN [activate]", false, bulk_finish, "makes them a version of the set"},
+	{"bulk-abort", "TOKEN", false, bulk_abort, "gives a bulk load up"},
 	{"sets-list", "", false, sets_list, "all sets and views, JSON"},
 	{"sets-show", "NAME", false, sets_show, "a set or view as INI text"},
 	{"status", "", false, status, "the appliance, JSON"},

@@ -118,14 +118,14 @@ static void *run(void *arg)
 		bool wanted = f->wanted;
 
 		refresh_stats(f);
-		if (wanted || (outgrown(f) && monotonic_us() >= retry_us)) {
+		if (f->holds == 0 && (wanted || (outgrown(f) && monotonic_us() >= retry_us))) {
 			f->wanted = false;
 			if (rebuild(f) < 0)
 				retry_us = monotonic_us() + RETRY_S * MR_US_PER_S;
 			continue;
 		}
 		// A first build that failed is tried again.
-		if (f->now.n_nodes == 0 && monotonic_us() >= retry_us)
+		if (f->holds == 0 && f->now.n_nodes == 0 && monotonic_us() >= retry_us)
 			f->wanted = true;
 		else
 			wait_ms(f, MR_MAX(f->p.check_ms, LOOK_SHARE * f->look_us / MR_US_PER_MS));
@@ -191,6 +191,36 @@ void mr_filter_rebuild(struct mr_filter *f)
 	f->wanted = true;
 	pthread_cond_signal(&f->wake);
 	pthread_mutex_unlock(&f->lock);
+}
+
+int mr_filter_hold(struct mr_filter *f)
+{
+	int ret = 0;
+
+	pthread_mutex_lock(&f->lock);
+	// why relaxed: set under the lock.
+	if (atomic_load_explicit(&f->state, memory_order_relaxed) == MR_FILTER_BUILDING)
+		ret = -EAGAIN;
+	else
+		f->holds++;
+	pthread_mutex_unlock(&f->lock);
+	return ret;
+}
+
+void mr_filter_release(struct mr_filter *f)
+{
+	pthread_mutex_lock(&f->lock);
+	f->holds--;
+	pthread_cond_signal(&f->wake);
+	pthread_mutex_unlock(&f->lock);
+}
+
+void mr_filter_add(struct mr_filter *f, const uint64_t *hashes, unsigned n)
+{
+	// The holder keeps `now` what it is.
+	for (unsigned i = 0; i < f->now.n_nodes; i++)
+		for (unsigned k = 0; k < n; k++)
+			mr_bloom_add(f->now.blooms[i], hashes[k]);
 }
 
 void mr_filter_set_rebuild_above(struct mr_filter *f, double rate)

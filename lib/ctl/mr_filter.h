@@ -74,6 +74,16 @@ int mr_filter_start(struct mr_filter *filter, struct mr_err *err);
 /** Asks for a rebuild now. */
 void mr_filter_rebuild(struct mr_filter *filter);
 
+/**
+ * Keeps rebuilds from starting, so that keys added by mr_filter_add() cannot be missed by one.
+ * @return 0; -EAGAIN: one is running.
+ */
+int mr_filter_hold(struct mr_filter *filter);
+void mr_filter_release(struct mr_filter *filter);
+
+/** Adds keys to the filters in force, if there are any. Between hold and release. */
+void mr_filter_add(struct mr_filter *filter, const uint64_t *hashes, unsigned n);
+
 /** A reloaded threshold. */
 void mr_filter_set_rebuild_above(struct mr_filter *filter, double rate);
 

@@ -30,7 +30,8 @@ struct mr_filter {
 
 	pthread_mutex_t lock; //!< what follows, and the memory of `now` against being freed
 	pthread_cond_t wake;
-	bool wanted; //!< a rebuild was asked for
+	bool wanted;    //!< a rebuild was asked for
+	unsigned holds; //!< while there are any, none starts
 	bool loaded;
 	double rebuild_above;
 	uint64_t rebuilds, failures, build_us;

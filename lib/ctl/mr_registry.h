@@ -62,6 +62,7 @@ enum mr_registry_op {
 	MR_REGISTRY_SWITCH, //!< makes a version that exists the current one
 	MR_REGISTRY_ADD,    //!< adds an empty version beside the current one
 	MR_REGISTRY_DROP,   //!< deletes a version that is not the current one, with its rows
+	MR_REGISTRY_ADOPT,  //!< adds a version whose rows mr_registry_adopt_begin() announced
 };
 
 /**
@@ -76,6 +77,12 @@ enum mr_registry_op {
  */
 int mr_registry_version(struct mr_registry *registry, enum mr_registry_op op, const char *set,
 	uint16_t version, bool plan, FILE *out, struct mr_err *err);
+
+/**
+ * Notes that rows of a space come into the store, to be adopted as a version. Until they are, the
+ * next start, add or drop deletes them. @return 0 or -errno with a message.
+ */
+int mr_registry_adopt_begin(struct mr_registry *registry, mr_space_t space, struct mr_err *err);
 
 /** Drops what the caches hold of a space, because its rows in the store were replaced. */
 void mr_registry_forget_cached(struct mr_registry *registry, mr_space_t space);

@@ -221,11 +221,45 @@ static int drop(struct mr_registry *reg, const struct mr_schema *schema, uint16_
 	return ret < 0 || how->plan ? ret : drop_rows(reg, space, err);
 }
 
+static int adopt(struct mr_registry *reg, const struct mr_schema *schema, uint16_t version,
+	const struct mr_registry_how *how, FILE *out, struct mr_err *err)
+{
+	struct mr_registry_how with = *how;
+	struct mr_schema next = *schema;
+	struct mr_store_meta done = {META_DROP, NULL, 0};
+
+	if (mr_schema_has_version(schema, version) || schema->n_beside == MR_SET_BESIDE_MAX)
+		return mr_fail(err, EEXIST,
+			"set %s: version %u cannot be added: versions changed during the load",
+			schema->name, version);
+	fprintf(out, "set %s: version %u loaded beside %u\n", schema->name, version,
+		schema->version);
+	with.extra = &done;
+	next.has_beside = true;
+	next.beside[next.n_beside++] = version;
+	return change_set(reg, &next, &with, err);
+}
+
+int mr_registry_adopt_begin(struct mr_registry *reg, mr_space_t space, struct mr_err *err)
+{
+	char text[16];
+	int ret;
+
+	pthread_mutex_lock(&reg->change);
+	ret = mr_registry_finish_drops(reg, err);
+	snprintf(text, sizeof(text), "%08x", (unsigned)space);
+	if (ret == 0)
+		ret = mr_store_meta_put(reg->store, META_DROP, text, strlen(text), err);
+	pthread_mutex_unlock(&reg->change);
+	return ret;
+}
+
 int mr_registry_version(struct mr_registry *reg, enum mr_registry_op op, const char *set,
 	uint16_t version, bool plan, FILE *out, struct mr_err *err)
 {
 	static int (*const ops[])(struct mr_registry *, const struct mr_schema *, uint16_t,
-		const struct mr_registry_how *, FILE *, struct mr_err *) = {switch_to, add, drop};
+		const struct mr_registry_how *, FILE *,
+		struct mr_err *) = {switch_to, add, drop, adopt};
 	struct mr_registry_how how = {.plan = plan};
 	const struct mr_schema *schema;
 	int ret = -ENOENT;
