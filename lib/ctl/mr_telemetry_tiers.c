@@ -312,11 +312,14 @@ const struct mr_tel_group mr_tel_store = {
 // ---------------------------------------------------------------------------
 
 struct handoff_figures {
-	uint64_t waiting;
+	uint64_t waiting, peak, slots;
 };
 
 static const struct mr_tel_field handoff_fields[] = {
 	MR_TEL(handoff_figures, waiting, U64, "requests", "handed over and not yet taken"),
+	MR_TEL(handoff_figures, peak, U64, "requests",
+		"most that ever waited in one RX lcore's ring"),
+	MR_TEL(handoff_figures, slots, U64, "requests", "that such a ring holds"),
 };
 
 static const struct mr_tel_block handoff_blocks[] = {
@@ -332,6 +335,10 @@ static int handoff_fill(struct mr_ctl *ctl, const char *params, struct rte_tel_d
 	(void)params;
 	for (unsigned i = 0; ret == 0 && i < ctl->p.handoff->n_io; i++) {
 		struct handoff_figures f = {.waiting = mr_handoff_waiting(ctl->p.handoff, i)};
+		unsigned slots;
+
+		f.peak = mr_handoff_peak(ctl->p.handoff, i, &slots);
+		f.slots = slots;
 
 		snprintf(name, sizeof(name), "io%u", i);
 		ret = mr_tel_child_fields(d, name, &handoff_blocks[0], &f);

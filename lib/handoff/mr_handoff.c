@@ -40,7 +40,8 @@ int mr_handoff_init(struct mr_handoff *h, const struct mr_plan *plan, unsigned d
 	h->n_io = plan->n_io;
 	h->to_io = rte_zmalloc("mr_handoff", n * sizeof(*h->to_io), 0);
 	h->to_rx = rte_zmalloc("mr_handoff", n * sizeof(*h->to_rx), 0);
-	if (h->to_io == NULL || h->to_rx == NULL)
+	h->peaks = rte_zmalloc("mr_handoff", n * sizeof(*h->peaks), 0);
+	if (h->to_io == NULL || h->to_rx == NULL || h->peaks == NULL)
 		goto fail;
 	for (unsigned rx = 0; rx < h->n_rx; rx++) {
 		unsigned node = mr_plan_rx(plan, rx)->node;
@@ -71,6 +72,8 @@ void mr_handoff_done(struct mr_handoff *h)
 	}
 	rte_free(h->to_io);
 	rte_free(h->to_rx);
+	rte_free(h->peaks);
+	h->peaks = NULL;
 	h->to_io = NULL;
 	h->to_rx = NULL;
 	h->n_rx = 0;
@@ -105,4 +108,20 @@ unsigned mr_handoff_waiting(const struct mr_handoff *h, unsigned io)
 	for (unsigned rx = 0; rx < h->n_rx; rx++)
 		n += rte_ring_count(h->to_io[rx * h->n_io + io]);
 	return n;
+}
+
+unsigned mr_handoff_peak(const struct mr_handoff *h, unsigned io, unsigned *ret_slots)
+{
+	unsigned peak = 0;
+
+	*ret_slots = 0;
+	for (unsigned rx = 0; rx < h->n_rx; rx++) {
+		// why relaxed: a figure for people.
+		unsigned of_ring =
+			atomic_load_explicit(&h->peaks[rx * h->n_io + io], memory_order_relaxed);
+
+		peak = MR_MAX(peak, of_ring);
+		*ret_slots = rte_ring_get_capacity(h->to_io[rx * h->n_io + io]);
+	}
+	return peak;
 }

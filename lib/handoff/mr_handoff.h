@@ -15,6 +15,8 @@
  * Cost: a few ns per mbuf in bursts of 8 and more; an empty ring costs one line read.
  */
 
+#include <stdatomic.h>
+
 #include <rte_mbuf.h>
 #include <rte_mbuf_dyn.h>
 #include <rte_ring.h>
@@ -51,6 +53,7 @@ struct mr_handoff {
 	unsigned n_rx, n_io;
 	struct rte_ring **to_io; //!< [rx * n_io + io]
 	struct rte_ring **to_rx; //!< [io * n_rx + rx]
+	_Atomic uint32_t *peaks; //!< [rx * n_io + io]: most that ever waited; W: that RX lcore
 };
 
 /**
@@ -66,7 +69,15 @@ void mr_handoff_done(struct mr_handoff *h);
 static mr_always_inline unsigned mr_handoff_submit(
 	struct mr_handoff *h, unsigned rx, unsigned io, struct rte_mbuf **mbufs, unsigned n)
 {
-	return rte_ring_sp_enqueue_burst(h->to_io[rx * h->n_io + io], (void **)mbufs, n, NULL);
+	struct rte_ring *ring = h->to_io[rx * h->n_io + io];
+	_Atomic uint32_t *peak = &h->peaks[rx * h->n_io + io];
+	unsigned free, taken = rte_ring_sp_enqueue_burst(ring, (void **)mbufs, n, &free);
+	unsigned waiting = rte_ring_get_capacity(ring) - free;
+
+	// why relaxed: one writer, and a figure for people.
+	if (mr_unlikely(waiting > atomic_load_explicit(peak, memory_order_relaxed)))
+		atomic_store_explicit(peak, waiting, memory_order_relaxed);
+	return taken;
 }
 
 /** RX lcore: takes finished requests back from one I/O lcore. @return how many. */
@@ -86,3 +97,6 @@ void mr_handoff_give(
 
 /** Requests waiting for I/O lcore @p io. Any thread; a figure, not a guarantee. */
 unsigned mr_handoff_waiting(const struct mr_handoff *h, unsigned io);
+
+/** The most that ever waited for it in one RX lcore's ring, of @p *ret_slots. Any thread. */
+unsigned mr_handoff_peak(const struct mr_handoff *h, unsigned io, unsigned *ret_slots);

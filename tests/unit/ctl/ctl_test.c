@@ -377,6 +377,7 @@ static void test_sets(void **state)
 
 static void test_subjects(void **state)
 {
+	struct rte_mbuf *mbufs[8] = {NULL};
 	json_t *reply;
 
 	(void)state;
@@ -401,6 +402,18 @@ static void test_subjects(void **state)
 	json_decref(reply);
 	reply = ask("/millrace/handoff");
 	assert_int_equal(number(reply, "io1", "waiting"), 0);
+	assert_int_equal(number(reply, "io1", "peak"), 0);
+	assert_int_equal(number(reply, "io1", "slots"), 64);
+	json_decref(reply);
+	// What is handed over here is not looked at.
+	mr_handoff_submit(&w.handoff, 0, 1, mbufs, 3);
+	mr_handoff_submit(&w.handoff, 0, 1, mbufs, 5);
+	assert_int_equal(mr_handoff_take(&w.handoff, 1, 0, mbufs, 6), 6);
+	mr_handoff_submit(&w.handoff, 1, 1, mbufs, 4);
+	reply = ask("/millrace/handoff");
+	assert_int_equal(number(reply, "io1", "waiting"), 6);
+	assert_int_equal(number(reply, "io1", "peak"), 8);
+	assert_int_equal(number(reply, "io0", "peak"), 0);
 	json_decref(reply);
 	reply = ask("/millrace/sets");
 	assert_int_equal(number(reply, NULL, "total"), 1);
