@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "mr_ctl.h"
 #include "mr_ctl_priv.h"
+#include "mr_ctl_store.h"
 #include "mr_log.h"
 #include "mr_telemetry.h"
 #include "mr_units.h"
@@ -47,6 +48,7 @@ void mr_ctl_free(struct mr_ctl *ctl)
 		return;
 	mr_telemetry_stop();
 	mr_bulk_abort(&ctl->bulk);
+	mr_ctl_store_done(ctl);
 	pthread_mutex_destroy(&ctl->config);
 	free(ctl);
 }

@@ -10,6 +10,7 @@
 
 #include "mr_bulk.h"
 #include "mr_ctl.h"
+#include "mr_store_feed.h"
 #include "mr_watchdog.h"
 #include "mr_wire.h"
 
@@ -18,7 +19,8 @@ struct mr_ctl {
 	uint64_t start_us;      // since the epoch
 	pthread_mutex_t config; // p.config's reloadable keys
 	struct mr_watchdog watchdog;
-	struct mr_bulk bulk; // of the admin socket's thread
+	struct mr_bulk bulk;        // of the admin socket's thread
+	struct mr_store_feed *feed; // likewise; NULL: none
 };
 
 /** Counters of all RX or I/O lcores added up; plain numbers. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "mr_ctl_priv.h"
+#include "mr_ctl_store.h"
 
 #include <rte_cycles.h>
 
@@ -365,6 +365,10 @@ const struct mr_admin_verb mr_ctl_verbs[] = {
 	{"bulk-rows", "TOKEN", true, bulk_rows, "takes the payload's sorted rows"},
 	{"bulk-finish", "TOKEN [activate]", false, bulk_finish, "makes them a version of the set"},
 	{"bulk-abort", "TOKEN", false, bulk_abort, "gives a bulk load up"},
+	{"tail", "SET SEQUENCE", false, mr_ctl_tail, "changes of a set from a sequence number on"},
+	{"backup", "DIRECTORY", false, mr_ctl_backup,
+		"copies the store as it is now, while serving"},
+	{"verify", "", false, mr_ctl_verify, "reads the whole store and compares checksums"},
 	{"sets-list", "", false, sets_list, "all sets and views, JSON"},
 	{"sets-show", "NAME", false, sets_show, "a set or view as INI text"},
 	{"status", "", false, status, "the appliance, JSON"},
