@@ -11,7 +11,7 @@
 #define BUDGET_MIN_BYTES MR_MIB
 #define MEAN_ROW_BYTES_DEFAULT 128u
 #define CRP_RATIO_DEFAULT 0.2
-#define HISTORY_RATIO_DEFAULT 1.0
+#define HISTORY_RATIO_DEFAULT 1.5
 #define RATIO_MAX 1000.0
 // Index slots that are taken when the expected rows are in, and at most: above it, rows would have
 // to go because of where they are and not because they are the worst.
@@ -149,9 +149,7 @@ static void set_up(struct mr_cache *cache, const struct mr_cache_params *p, cons
 		UINT64_C(1) << (63 - __builtin_clzll(MR_MAX(
 					     l->expected_rows / TICKS_PER_TURNOVER, UINT64_C(1))));
 	cache->crp_ratio = p->crp_ratio;
-	cache->crp_ticks = (uint16_t)MR_MIN(
-		p->crp_ratio * (double)l->expected_rows / (double)cache->tick_accesses,
-		MR_CACHE_AGE_MAX / 2.0);
+	cache->plain = p->plain || p->k == 1;
 	cache->budget_bytes = l->bytes;
 	cache->index_bytes = l->n_buckets * sizeof(struct mr_cache_bucket);
 	cache->history_bytes = l->pages_at - l->history_at;
@@ -173,6 +171,7 @@ struct mr_cache *mr_cache_init(void *mem, size_t mem_bytes, const struct mr_cach
 	memset(mem, 0, l.values_at);
 	set_up(cache, &p, &l);
 	mr_cache_values_init(cache);
+	mr_cache_adapt_init(cache);
 	return cache;
 }
 
@@ -253,6 +252,7 @@ void mr_cache_stats(const struct mr_cache *cache, struct mr_cache_stats *ret_sta
 	ret_stats->fills_too_big = get(&cache->fills_too_big);
 	ret_stats->history_entries = get(&cache->history_entries);
 	ret_stats->history_hits = get(&cache->history_hits);
+	ret_stats->window_ticks = atomic_load_explicit(&cache->window_ticks, memory_order_relaxed);
 	ret_stats->crp_ticks = atomic_load_explicit(&cache->crp_ticks, memory_order_relaxed);
 	ret_stats->history_ticks = get(&cache->history_age_ticks) >> 6;
 	ret_stats->pages = cache->n_pages;

@@ -12,6 +12,13 @@
  * are not counted. What is known of evicted keys is retained for a while (the retained information
  * period), so that a key that returns is not a stranger.
  *
+ * By default two things are added to it (`plain` leaves them out, K = 1 is always plain). Rows are
+ * left alone for a window after their last counted access, which grows while strangers are the
+ * likelier to come back soon after their eviction, and shrinks while known rows are: between LRU-K
+ * with a short period and LRU. And a known row's distance is the larger one of two, from its K-th
+ * last access to its last and from there until now, instead of their sum. docs/cache.md has the
+ * reasons and figures.
+ *
  * Time is a coarse counter of accesses that the caller passes in (`now_ticks`), not a clock: one
  * tick is mr_cache_tick_accesses() row accesses, so that every period follows the cache's own
  * turnover. The caller adds up its lcores' accesses and divides; see mr_cache_tick_accesses().
@@ -50,6 +57,7 @@ struct mr_cache_params {
 	uint8_t k;               //!< 1, 2 or 3; 0: 2
 	double crp_ratio;     //!< correlated reference period in accesses over rows; < 0: default
 	double history_ratio; //!< retained history entries over rows; < 0: default
+	bool plain;           //!< LRU-K as its authors define it, without the window
 	uint64_t seed;        //!< of the eviction sampling
 };
 
@@ -94,6 +102,7 @@ struct mr_cache_stats {
 	uint64_t fills_too_big; //!< refused: row over MR_CACHE_ROW_MAX_BYTES
 	uint64_t history_entries, history_hits;
 	uint64_t crp_ticks, history_ticks;
+	uint64_t window_ticks;       //!< rows accessed within it are evicted last
 	uint64_t pages, pages_moved; //!< value pages, and how many changed their size class
 	struct mr_hist age_at_eviction_ticks;
 };

@@ -2,6 +2,12 @@
 //
 // Who goes, and how memory for new rows comes about.
 //
+// Plain LRU-K: rows within their correlated reference period go last; of the others, strangers
+// first, by their last access, then by backward K-distance. Otherwise the period in which a row is
+// left alone is the window, which adapts (mr_cache_adapt.c), rows within it go by their last
+// access, and the distance of a known row is the larger of two: from its K-th last access to its
+// last, and from its last until now. A row's rhythm is not held against it before it is late.
+//
 // A hand walks over the buckets, a few for each eviction, and keeps the worst rows that it met in
 // a small pool; the worst of the pool goes. In one turn of the hand, during which a few per cent
 // of the rows are evicted, every row was looked at, so that the victim is always among the worst
@@ -12,7 +18,6 @@
 #define EVICT_TRIES 64u
 #define ALLOC_EVICTIONS_MAX 1024u
 #define RELOCATE_TRIES 64u
-#define FOLLOW_EVERY 256u
 #define CLOCK_SKEW_TICKS 1024
 
 // So that ranks of rows from before the first tick are positive.
@@ -28,32 +33,56 @@ static unsigned unlog(unsigned code)
 	return code < 16 ? code : ((code & 15) | 16) << ((code >> 4) - 1);
 }
 
-static mr_always_inline uint32_t score_of(
-	unsigned k, unsigned crp_ticks, uint32_t stamp, uint64_t now_ticks)
+/** What the order of eviction depends on, besides stamps. */
+struct order {
+	unsigned k, window_ticks;
+	bool plain;
+	uint64_t now_ticks;
+};
+
+static struct order order_of(const struct mr_cache *cache, uint64_t now_ticks)
 {
-	unsigned age = mr_cache_stamp_age(stamp, now_ticks), low = stamp & 0xffff;
+	// why relaxed: a period that is about to change a little.
+	return (struct order){cache->k,
+		atomic_load_explicit(&cache->window_ticks, memory_order_relaxed), cache->plain,
+		now_ticks};
+}
+
+// From the K-th last access to the last; the row is no stranger.
+static mr_always_inline unsigned spread_of(unsigned k, uint32_t stamp)
+{
+	if (mr_likely(k == 2))
+		return stamp & 0xffff;
+	return k == 1 ? 0 : unlog(stamp >> 8 & 0xff) + unlog(stamp & 0xff);
+}
+
+static mr_always_inline uint32_t score_of(struct order o, uint32_t stamp)
+{
+	unsigned age = mr_cache_stamp_age(stamp, o.now_ticks);
 	uint32_t score = age;
 
-	if (k == 2)
-		score = low == 0xffff ? SCORE_STRANGER | age : age + low;
-	else if (k == 3)
-		score = (low & 0xff) == 0xff ? SCORE_STRANGER | age
-		                             : age + unlog(low >> 8) + unlog(low & 0xff);
-	return age > crp_ticks ? score | SCORE_ELIGIBLE : score;
+	if (!o.plain && age <= o.window_ticks)
+		return age;
+	if (mr_cache_is_stranger(o.k, stamp))
+		score = SCORE_STRANGER | age;
+	else if (o.plain)
+		score = age + spread_of(o.k, stamp);
+	else
+		score = MR_MAX(age, spread_of(o.k, stamp));
+	return age > o.window_ticks ? score | SCORE_ELIGIBLE : score;
 }
 
 uint32_t mr_cache_score(const struct mr_cache *cache, uint32_t stamp, uint64_t now_ticks)
 {
-	return score_of(cache->k, atomic_load_explicit(&cache->crp_ticks, memory_order_relaxed),
-		stamp, now_ticks);
+	return score_of(order_of(cache, now_ticks), stamp);
 }
 
 uint64_t mr_cache_k_distance(const struct mr_cache *cache, uint32_t stamp, uint64_t now_ticks)
 {
-	uint32_t score = mr_cache_score(cache, stamp, now_ticks);
-	uint64_t ticks = score & ~(SCORE_ELIGIBLE | SCORE_STRANGER);
+	uint64_t age = mr_cache_stamp_age(stamp, now_ticks);
 
-	return (score & SCORE_STRANGER) != 0 ? MR_CACHE_K_NEVER + ticks : ticks;
+	return mr_cache_is_stranger(cache->k, stamp) ? MR_CACHE_K_NEVER + age
+	                                             : age + spread_of(cache->k, stamp);
 }
 
 static mr_always_inline uint32_t aged_stamp(
@@ -75,30 +104,17 @@ void mr_cache_age_way(struct mr_cache_bucket *b, unsigned way, uint64_t now_tick
 	aged_stamp(b, way, now_ticks);
 }
 
-void mr_cache_follow_turnover(struct mr_cache *cache, uint64_t rows)
-{
-	double ticks = cache->crp_ratio * (double)rows / (double)cache->tick_accesses;
-	// why relaxed: nothing hangs on when a reader sees the change.
-	double old = atomic_load_explicit(&cache->crp_ticks, memory_order_relaxed);
-
-	ticks = MR_MIN(ticks, MR_CACHE_AGE_MAX / 2.0);
-	// Every reader has this line: a count that wavers by one tick must not be written each
-	// time.
-	if (ticks < old - 0.5 || ticks >= old + 1.5)
-		atomic_store_explicit(&cache->crp_ticks, (uint16_t)ticks, memory_order_relaxed);
-}
-
 // ---- choosing ----------------------------------------------------------------------------------
 
 /**
- * Order of eviction as a number that does not change with time, the smaller the worse: strangers by
- * their last access, then by the K-th last, then all within their correlated reference period.
+ * Order of eviction as a number, the smaller the worse: strangers by their last access, then by
+ * distance, then all that are left alone. With time it stays as it is, or, for a distance that
+ * does not depend on time, grows.
  */
-static mr_always_inline uint64_t rank_of(
-	unsigned k, unsigned crp_ticks, uint32_t stamp, uint64_t now_ticks)
+static mr_always_inline uint64_t rank_of(struct order o, uint32_t stamp)
 {
-	uint32_t score = score_of(k, crp_ticks, stamp, now_ticks);
-	uint64_t rank = now_ticks + RANK_EPOCH - (score & ~(SCORE_ELIGIBLE | SCORE_STRANGER));
+	uint32_t score = score_of(o, stamp);
+	uint64_t rank = o.now_ticks + RANK_EPOCH - (score & ~(SCORE_ELIGIBLE | SCORE_STRANGER));
 
 	if ((score & SCORE_STRANGER) == 0)
 		rank |= RANK_KNOWN;
@@ -107,14 +123,8 @@ static mr_always_inline uint64_t rank_of(
 	return rank;
 }
 
-static unsigned crp_of(const struct mr_cache *cache)
-{
-	// why relaxed: a period that is about to change a little.
-	return atomic_load_explicit(&cache->crp_ticks, memory_order_relaxed);
-}
-
-static mr_always_inline bool candidate_at(struct mr_cache *cache, unsigned k, unsigned crp_ticks,
-	uint64_t bucket, unsigned way, uint64_t now_ticks, struct mr_cache_candidate *ret_c)
+static mr_always_inline bool candidate_at(struct mr_cache *cache, struct order o, uint64_t bucket,
+	unsigned way, struct mr_cache_candidate *ret_c)
 {
 	struct mr_cache_bucket *b = &cache->buckets[bucket];
 	// why relaxed: evict() looks again when it holds the bucket.
@@ -123,9 +133,8 @@ static mr_always_inline bool candidate_at(struct mr_cache *cache, unsigned k, un
 
 	if (loc == 0)
 		return false;
-	stamp = aged_stamp(b, way, now_ticks);
-	*ret_c = (struct mr_cache_candidate){
-		rank_of(k, crp_ticks, stamp, now_ticks), (uint32_t)bucket, way, loc, stamp};
+	stamp = aged_stamp(b, way, o.now_ticks);
+	*ret_c = (struct mr_cache_candidate){rank_of(o, stamp), (uint32_t)bucket, way, loc, stamp};
 	return true;
 }
 
@@ -144,11 +153,11 @@ static bool pick_exact(struct mr_cache_op *op, uint32_t class, struct mr_cache_c
 {
 	struct mr_cache *cache = op->cache;
 	struct mr_cache_candidate c, best = {.rank = UINT64_MAX}, mine = {.rank = UINT64_MAX};
-	unsigned k = cache->k, crp = crp_of(cache);
+	struct order o = order_of(cache, op->now_ticks);
 
 	for (uint64_t b = 0; b < cache->n_buckets; b++) {
 		for (unsigned way = 0; way < MR_CACHE_WAYS; way++) {
-			if (!candidate_at(cache, k, crp, b, way, op->now_ticks, &c))
+			if (!candidate_at(cache, o, b, way, &c))
 				continue;
 			if (c.rank < best.rank)
 				best = c;
@@ -171,6 +180,16 @@ static void pool_remove(struct mr_cache *cache, unsigned at)
 }
 
 // The pool is sorted, the worst row last.
+static void pool_insert(struct mr_cache *cache, const struct mr_cache_candidate *c)
+{
+	unsigned at;
+
+	for (at = cache->n_pool; at > 0 && cache->pool[at - 1].rank < c->rank; at--)
+		cache->pool[at] = cache->pool[at - 1];
+	cache->pool[at] = *c;
+	cache->n_pool++;
+}
+
 static void pool_offer(struct mr_cache *cache, const struct mr_cache_candidate *c)
 {
 	unsigned at;
@@ -185,23 +204,20 @@ static void pool_offer(struct mr_cache *cache, const struct mr_cache_candidate *
 	}
 	if (cache->n_pool == MR_CACHE_POOL)
 		pool_remove(cache, 0);
-	for (at = cache->n_pool; at > 0 && cache->pool[at - 1].rank < c->rank; at--)
-		cache->pool[at] = cache->pool[at - 1];
-	cache->pool[at] = *c;
-	cache->n_pool++;
+	pool_insert(cache, c);
 }
 
 static void sweep(struct mr_cache_op *op)
 {
 	struct mr_cache *cache = op->cache;
-	unsigned k = cache->k, crp = crp_of(cache);
+	struct order o = order_of(cache, op->now_ticks);
 	struct mr_cache_candidate c;
 
 	for (uint64_t seen = 0; seen < cache->n_buckets; seen++) {
 		if (seen >= HAND_BUCKETS && cache->n_pool > 0)
 			break;
 		for (unsigned way = 0; way < MR_CACHE_WAYS; way++) {
-			if (candidate_at(cache, k, crp, cache->hand, way, op->now_ticks, &c) &&
+			if (candidate_at(cache, o, cache->hand, way, &c) &&
 				(cache->n_pool < MR_CACHE_POOL || c.rank < cache->pool[0].rank))
 				pool_offer(cache, &c);
 		}
@@ -220,14 +236,35 @@ static bool gone(const struct mr_cache *cache, const struct mr_cache_candidate *
 	       atomic_load_explicit(&b->stamp[c->way], memory_order_relaxed) != c->stamp;
 }
 
+// Makes the last of the pool the worst of it as of now: ranks may have grown.
+static void pool_settle(struct mr_cache *cache, uint64_t now_ticks)
+{
+	struct order o = order_of(cache, now_ticks);
+
+	while (cache->n_pool > 0) {
+		struct mr_cache_candidate c = cache->pool[--cache->n_pool];
+		uint64_t rank = rank_of(o, c.stamp);
+
+		if (gone(cache, &c))
+			continue;
+		// Whatever is ranked as of now is not ranked again.
+		if (rank <= c.rank || cache->n_pool == 0 ||
+			rank <= cache->pool[cache->n_pool - 1].rank) {
+			cache->n_pool++;
+			return;
+		}
+		c.rank = rank;
+		pool_insert(cache, &c);
+	}
+}
+
 // Takes the worst row, or one of the class in need that is nearly as bad.
 static bool pool_take(struct mr_cache_op *op, uint32_t class, struct mr_cache_candidate *ret_c)
 {
 	struct mr_cache *cache = op->cache;
 	unsigned at;
 
-	while (cache->n_pool > 0 && gone(cache, &cache->pool[cache->n_pool - 1]))
-		cache->n_pool--;
+	pool_settle(cache, op->now_ticks);
 	if (cache->n_pool == 0)
 		return false;
 	at = cache->n_pool - 1;
@@ -308,7 +345,6 @@ void mr_cache_release_row(
 {
 	struct mr_cache *cache = op->cache;
 	struct mr_cache_row row = mr_cache_row_at(cache, loc);
-	uint64_t n;
 
 	if (reason != MR_CACHE_EVICT_VERSION)
 		mr_cache_history_add(cache, row.hash, stamp, op->now_ticks);
@@ -317,10 +353,9 @@ void mr_cache_release_row(
 		record_age(&cache->age_at_eviction, mr_cache_stamp_age(stamp, op->now_ticks));
 	mr_cache_uncount(&cache->live_bytes, mr_cache_span(row.key_bytes, row.row_bytes));
 	mr_cache_free_slot(cache, loc);
-	n = mr_cache_count(&cache->evictions[reason], 1);
-	if (reason == MR_CACHE_EVICT_CAPACITY && n % FOLLOW_EVERY == 0)
-		mr_cache_follow_turnover(
-			cache, atomic_load_explicit(&cache->rows, memory_order_relaxed));
+	mr_cache_count(&cache->evictions[reason], 1);
+	if (reason == MR_CACHE_EVICT_CAPACITY)
+		mr_cache_adapt_evicted(cache, stamp, op->now_ticks);
 	mr_cache_uncount(&cache->rows, 1);
 }
 

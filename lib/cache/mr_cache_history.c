@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The retained information of evicted keys: sets of 16 entries in a line, fingerprint << 16 | tick
-// of the last counted access, the last evicted first. With K = 3 a second line holds the distance
-// to the access before that. Only writers come here; a few locks are shared out over the sets.
+// The retained information of evicted keys: sets of 16 entries in a line, fingerprint << 17 |
+// whether it was known << 16 | tick of the last counted access, the last evicted first. With K = 3
+// a second line holds the distance to the access before that. Only writers come here; a few locks
+// are shared out over the sets.
 #include "mr_cache_priv.h"
+
+#define PRINT_SHIFT 17u
+#define PRINT_MASK 0x7fffu
+#define ENTRY_KNOWN (1u << 16)
 
 static unsigned words_of_set(const struct mr_cache *cache)
 {
@@ -30,7 +35,7 @@ static struct spot spot_of(struct mr_cache *cache, uint64_t hash)
 	struct spot spot =
 		set_at(cache, (uint64_t)(((unsigned __int128)h * cache->n_history_sets) >> 64));
 
-	spot.print = MR_MAX((uint32_t)(uint16_t)(h >> 16), 1u);
+	spot.print = MR_MAX((uint32_t)(h >> 16) & PRINT_MASK, 1u);
 	return spot;
 }
 
@@ -72,40 +77,45 @@ void mr_cache_history_add(struct mr_cache *cache, uint64_t hash, uint32_t stamp,
 	spot = spot_of(cache, hash);
 	mr_cache_spin_lock(spot.lock);
 	while (at < MR_CACHE_HISTORY_WAYS - 1 && spot.set[at] != 0 &&
-		spot.set[at] >> 16 != spot.print)
+		spot.set[at] >> PRINT_SHIFT != spot.print)
 		at++;
 	old = spot.set[at];
-	make_first(cache, spot.set, at, spot.print << 16 | stamp >> 16, stamp >> 8 & 0xff);
+	make_first(cache, spot.set, at,
+		spot.print << PRINT_SHIFT |
+			(mr_cache_is_stranger(cache->k, stamp) ? 0 : ENTRY_KNOWN) | stamp >> 16,
+		stamp >> 8 & 0xff);
 	mr_cache_spin_unlock(spot.lock);
 	if (old == 0)
 		mr_cache_count(&cache->history_entries, 1);
-	else if (old >> 16 != spot.print)
+	else if (old >> PRINT_SHIFT != spot.print)
 		note_age(cache, age_of(old, now_ticks));
 }
 
 uint32_t mr_cache_history_take(struct mr_cache *cache, uint64_t hash, uint64_t now_ticks)
 {
 	uint32_t stranger = (uint32_t)(uint16_t)now_ticks << 16 | 0xffff, entry = 0, extra = 0;
+	unsigned at = 0;
 	struct spot spot;
 
 	if (cache->n_history_sets == 0)
 		return stranger;
 	spot = spot_of(cache, hash);
 	mr_cache_spin_lock(spot.lock);
-	for (unsigned i = 0; i < MR_CACHE_HISTORY_WAYS; i++) {
-		if (spot.set[i] >> 16 != spot.print)
-			continue;
-		entry = spot.set[i];
-		spot.set[i] = 0;
+	while (at < MR_CACHE_HISTORY_WAYS && spot.set[at] >> PRINT_SHIFT != spot.print)
+		at++;
+	if (at < MR_CACHE_HISTORY_WAYS) {
+		entry = spot.set[at];
+		spot.set[at] = 0;
 		if (cache->k == 3)
-			extra = spot.set[MR_CACHE_HISTORY_WAYS + i];
-		break;
+			extra = spot.set[MR_CACHE_HISTORY_WAYS + at];
 	}
 	mr_cache_spin_unlock(spot.lock);
 	if (entry == 0)
 		return stranger;
 	mr_cache_uncount(&cache->history_entries, 1);
 	mr_cache_count(&cache->history_hits, 1);
+	if (at < cache->near_ways)
+		mr_cache_adapt_returned(cache, (entry & ENTRY_KNOWN) != 0);
 	return mr_cache_touched(
 		cache->k, extra << 8, (uint16_t)now_ticks, MR_MAX(age_of(entry, now_ticks), 1u));
 }

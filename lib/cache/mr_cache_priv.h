@@ -170,9 +170,6 @@ void mr_cache_unhold_way(struct mr_cache_op *op, uint64_t bucket, uint64_t home,
 void mr_cache_release_row(
 	struct mr_cache_op *op, uint32_t loc, uint32_t stamp, enum mr_cache_evict_reason reason);
 
-/** Makes the correlated reference period follow the number of rows. */
-void mr_cache_follow_turnover(struct mr_cache *cache, uint64_t rows);
-
 /** Memory for a row of a class, evicting what must go. @return loc, or 0. */
 uint32_t mr_cache_alloc(struct mr_cache_op *op, unsigned class);
 
@@ -182,6 +179,20 @@ bool mr_cache_reserve_row(struct mr_cache_op *op);
 
 /** The row in a slot that its owner may read. Points into value memory. */
 struct mr_cache_row mr_cache_row_at(const struct mr_cache *cache, uint32_t loc);
+
+// ---- mr_cache_adapt.c: how long rows are left alone ----
+
+void mr_cache_adapt_init(struct mr_cache *cache);
+/** Counts a row that was evicted for want of room, and adapts the periods now and then. */
+void mr_cache_adapt_evicted(struct mr_cache *cache, uint32_t stamp, uint64_t now_ticks);
+/** Counts a key that came back soon after it was evicted. */
+void mr_cache_adapt_returned(struct mr_cache *cache, bool known);
+
+/** A row that was accessed fewer than K times. */
+static mr_always_inline bool mr_cache_is_stranger(unsigned k, uint32_t stamp)
+{
+	return k == 2 ? (stamp & 0xffff) == 0xffff : k == 3 && (stamp & 0xff) == 0xff;
+}
 
 // ---- mr_cache_history.c: what is known of evicted keys ----
 

@@ -98,6 +98,7 @@ static void small_caches_are_exact(void **state)
 		struct mr_cache *cache = cache_new((struct mr_cache_params){.budget_bytes = 1 << 20,
 			.max_rows = cases[i].capacity,
 			.k = (uint8_t)cases[i].k,
+			.plain = true,
 			.crp_ratio = cases[i].crp,
 			.history_ratio = cases[i].history});
 		struct mr_rng rng = {.state = c};
@@ -139,8 +140,11 @@ static void large_caches_are_close(void **state)
 	enum { KEYS = 25000, ROWS = 2500, N = 200000 };
 	static uint64_t t[KEYS][2];
 	static bool cached[KEYS];
-	struct mr_cache *cache = cache_new((struct mr_cache_params){
-		.budget_bytes = 4 << 20, .max_rows = ROWS, .crp_ratio = 0.1, .history_ratio = 20});
+	struct mr_cache *cache = cache_new((struct mr_cache_params){.budget_bytes = 4 << 20,
+		.max_rows = ROWS,
+		.plain = true,
+		.crp_ratio = 0.1,
+		.history_ratio = 20});
 	uint64_t tick = mr_cache_tick_accesses(cache), hits = 0, exact_hits = 0;
 	static uint32_t order[ROWS];
 	unsigned n_cached = 0;
