@@ -171,12 +171,12 @@ static void table(const struct sim_stream *stream, const struct options *o,
 {
 	fprintf(stderr, "%-24s%7s", quiet ? "  without the noise" : stream->name, "");
 	for (unsigned p = 0; p < o->n_policies; p++)
-		fprintf(stderr, "%9s", o->policies[p]);
+		fprintf(stderr, "%15s", o->policies[p]);
 	fputc('\n', stderr);
 	for (unsigned c = 0; c < o->n_percents; c++) {
 		fprintf(stderr, "%22u%7g %%", cells->params.capacity, o->percents[c]);
 		for (unsigned p = 0; p < o->n_policies; p++, cells++)
-			fprintf(stderr, "%9.2f",
+			fprintf(stderr, "%15.2f",
 				100 * (quiet ? over(cells->quiet_hits, cells->quiet_accesses)
 					     : over(cells->hits, cells->accesses)));
 		fputc('\n', stderr);

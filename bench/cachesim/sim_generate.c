@@ -93,14 +93,13 @@ static int make_zipf(struct sim_stream *stream, const struct sim_generator *g)
 	return make(stream, g, zipf_id);
 }
 
-// Half of the time, in turns of a tenth of the Zipf keys, a scan over cold keys; there are five
-// times as many of these, so that a scan comes back to one after a long time only.
+// Half of the time, in turns of a tenth of the Zipf keys, a scan over as many cold keys.
 static uint64_t zipf_scan_id(struct maker *m)
 {
 	uint32_t turn = m->generator->n_keys / 10;
 
 	m->noise = m->at / turn % 2 == 1;
-	return m->noise ? COLD_IDS + m->n_cold++ % (5ull * m->generator->n_keys) : zipf_id(m);
+	return m->noise ? COLD_IDS + m->n_cold++ % m->generator->n_keys : zipf_id(m);
 }
 
 static int make_zipf_scan(struct sim_stream *stream, const struct sim_generator *g)
@@ -179,7 +178,7 @@ const struct sim_generator sim_generators[] = {
 	{"zipf-0.7", make_zipf, 1000000, 100000, 0.7},
 	{"zipf-0.99", make_zipf, 1000000, 100000, 0.99},
 	{"zipf-1.2", make_zipf, 1000000, 200000, 1.2},
-	{"zipf-0.99-scan", make_zipf_scan, 1000000, 50000, 0.99},
+	{"zipf-0.9-scan", make_zipf_scan, 2000000, 100000, 0.9},
 	{"loop", make_loop, 500000, 10000, 1},
 	{"shifting-hot-set", make_shifting, 1000000, 50000, 1},
 	{"drifting-zipf", make_drifting, 1000000, 100000, 0.99},

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// millrace's own cache library, as the appliance drives it: find, and after a miss a fill under a
-// lease; time in ticks of accesses; housekeeping in between. The budget is ample, so that rows, and
-// not bytes, are what there is too little of.
+// millrace's own cache library, by default and as plain LRU-2, as the appliance drives it: find,
+// and after a miss a fill under a lease; time in ticks of accesses; housekeeping in between. The
+// budget is ample, so that rows, and not bytes, are what there is too little of.
 #include "mr_cache.h"
 #include "sim_policy.h"
 
@@ -34,12 +34,13 @@ static void millrace_destroy(void *state)
 	free(m);
 }
 
-static void *millrace_create(const struct sim_params *params)
+static void *create(const struct sim_params *params, bool plain)
 {
 	struct mr_cache_params p = {
 		.budget_bytes = 4 * MR_MIB + (uint64_t)params->capacity * BYTES_A_ROW,
 		.mean_row_bytes = sizeof(uint32_t) + ROW_BYTES,
 		.max_rows = params->capacity,
+		.plain = plain,
 		.crp_ratio = params->crp_ratio,
 		.history_ratio = params->history_ratio,
 		.seed = 1,
@@ -62,6 +63,16 @@ static void *millrace_create(const struct sim_params *params)
 	m->tick_accesses = mr_cache_tick_accesses(m->cache);
 	m->n_buckets = stats.row_slots / AGE_TICKS + 1;
 	return m;
+}
+
+static void *millrace_create(const struct sim_params *params)
+{
+	return create(params, false);
+}
+
+static void *plain_create(const struct sim_params *params)
+{
+	return create(params, true);
 }
 
 static bool millrace_access(void *state, uint32_t key)
@@ -98,3 +109,5 @@ static uint64_t millrace_metadata_bytes(const void *state)
 
 const struct sim_policy sim_millrace = {
 	"millrace", millrace_create, millrace_access, millrace_metadata_bytes, millrace_destroy};
+const struct sim_policy sim_millrace_plain = {
+	"millrace-plain", plain_create, millrace_access, millrace_metadata_bytes, millrace_destroy};

@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-const struct sim_policy *const sim_policies[] = {&sim_millrace, &sim_lru, &sim_lru2, &sim_2q,
-	&sim_arc, &sim_s3fifo, &sim_sieve, &sim_wtinylfu, &sim_belady};
+const struct sim_policy *const sim_policies[] = {&sim_millrace, &sim_millrace_plain, &sim_lru,
+	&sim_lru2, &sim_2q, &sim_arc, &sim_s3fifo, &sim_sieve, &sim_wtinylfu, &sim_belady};
 const unsigned sim_n_policies = MR_ARRAY_SIZE(sim_policies);
 
 const struct sim_policy *sim_policy_by_name(const char *name)

@@ -36,8 +36,8 @@ struct sim_policy {
 	void (*destroy)(void *state);
 };
 
-extern const struct sim_policy sim_millrace, sim_lru, sim_lru2, sim_2q, sim_arc, sim_s3fifo,
-	sim_sieve, sim_wtinylfu, sim_belady;
+extern const struct sim_policy sim_millrace, sim_millrace_plain, sim_lru, sim_lru2, sim_2q, sim_arc,
+	sim_s3fifo, sim_sieve, sim_wtinylfu, sim_belady;
 
 /** All of the above, in the order in which they are reported. */
 extern const struct sim_policy *const sim_policies[];
