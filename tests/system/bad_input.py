@@ -47,7 +47,7 @@ DATAGRAMS = [
     ("key length that overruns", request(count=1, key_bytes=0, body=b"\xff" + b"k" * 10), 1, None),
     ("key of no bytes", request(count=1, key_bytes=0, body=b"\0"), 1, None),
     ("unknown view", request(view=4711), 4, None),
-    ("strong read, not offered", request(flags=1), 5, None),
+    ("a MAC on a GET", request(flags=8), 5, None),
 ]
 
 
