@@ -207,6 +207,31 @@ static void test_stall(void **state)
 	json_decref(closed_json);
 }
 
+static void test_stopped_generator(void **state)
+{
+	// Three tenths of the requests are due while the generator itself is stopped. They wait up
+	// to 300 ms for their turn: counted from when they were due, p90 is 200 ms; from when they
+	// were sent, they were quick.
+	char command[1024];
+	json_t *json;
+	FILE *pipe;
+
+	(void)state;
+	snprintf(command, sizeof(command),
+		"cd $DIR && %s blast user --rate 1000 --duration 1s --keys-from keys --json "
+	        "--timeout 5s & "
+		"pid=$!; sleep 0.4; kill -STOP $pid; sleep 0.3; kill -CONT $pid; wait $pid",
+		MR_TOOL);
+	pipe = popen(command, "r");
+	assert_non_null(pipe);
+	assert_int_equal(end(pipe), 0);
+	json = parse();
+	assert_between("from when due", figure(json, "latency.p90_ns"), 150e6, 400e6);
+	assert_between("from when sent", figure(json, "service.p90_ns"), 0, 100e6);
+	assert_between("lag", figure(json, "lag.p90_ns"), 150e6, 400e6);
+	json_decref(json);
+}
+
 static void test_late_and_lost(void **state)
 {
 	const struct fake_faults late = {.delay_us = 30000};
@@ -323,6 +348,7 @@ int main(void)
 		cmocka_unit_test(test_zipf),
 		cmocka_unit_test(test_zipf_large),
 		cmocka_unit_test(test_stall),
+		cmocka_unit_test(test_stopped_generator),
 		cmocka_unit_test(test_late_and_lost),
 		cmocka_unit_test(test_mix),
 		cmocka_unit_test(test_knee),
