@@ -17,6 +17,16 @@ static uint64_t monotonic_us(void)
 	return (uint64_t)now.tv_sec * MR_US_PER_S + (uint64_t)now.tv_nsec / 1000;
 }
 
+// An RX lcore that has a queue of the port: every open port has one.
+static unsigned lcore_of(const struct millraced *m, unsigned port)
+{
+	unsigned i = 0;
+
+	while (i + 1 < m->plan.n_rx && m->queues[i][port] == MR_RX_NO_QUEUE)
+		i++;
+	return i;
+}
+
 // Switches and neighbours may know the addresses by another port, or not at all.
 static void announce(struct millraced *m, unsigned i, uint64_t now_us)
 {
@@ -24,7 +34,7 @@ static void announce(struct millraced *m, unsigned i, uint64_t now_us)
 
 	if (link->left == 0 || now_us < link->next_us)
 		return;
-	mr_rx_announce(m->rx[0], i);
+	mr_rx_announce(m->rx[lcore_of(m, i)], i);
 	link->left--;
 	link->next_us = now_us + ANNOUNCE_INTERVAL_US;
 }

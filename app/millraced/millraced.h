@@ -41,6 +41,7 @@ struct millraced {
 	unsigned n_ports;
 	struct mr_port ports[MR_PORTS_MAX];
 	struct link links[MR_PORTS_MAX];
+	uint16_t queues[MR_LCORES_MAX][MR_PORTS_MAX]; //!< by RX lcore and port, or MR_RX_NO_QUEUE
 	struct mr_handoff handoff;
 	struct mr_io_locks *locks;
 	struct mr_breaker breaker;
@@ -89,6 +90,9 @@ void privileges_stop(struct millraced *m);
 
 /** Prints who runs where and how much memory each node gives. */
 void plan_print(const struct millraced *m, FILE *out);
+
+/** Size of a packet buffer: a frame of the largest MTU, and the headroom. */
+uint16_t plan_mbuf_bytes(const struct millraced *m);
 
 /** Bytes of DPDK heap that the configuration asks for on one node. */
 uint64_t plan_node_bytes(const struct millraced *m);

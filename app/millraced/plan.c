@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "millraced.h"
 
+#include <rte_mbuf.h>
+
 #include <inttypes.h>
 
 #include "mr_units.h"
@@ -18,13 +20,21 @@ int lcores_plan(struct millraced *m, struct mr_err *err)
 	return ret;
 }
 
-static uint64_t largest_mtu(const struct millraced *m)
+// Room for VLAN tags and what drivers ask for beyond the MTU.
+#define FRAME_SLACK_BYTES 64u
+// What a packet buffer takes up beside its data: mbuf, pool header, ring entry.
+#define MBUF_OVERHEAD_BYTES 256u
+
+uint16_t plan_mbuf_bytes(const struct millraced *m)
 {
-	uint64_t mtu = 1500;
+	uint64_t mtu = 1500, bytes = RTE_MBUF_DEFAULT_DATAROOM;
 
 	for (unsigned i = 0; i < m->config.n_ports; i++)
 		mtu = MR_MAX(mtu, m->config.ports[i].mtu_bytes);
-	return mtu;
+	// Some cards (e1000) round receive buffers down to a power of two, and would split frames.
+	while (bytes < mtu + FRAME_SLACK_BYTES)
+		bytes *= 2;
+	return (uint16_t)(RTE_PKTMBUF_HEADROOM + bytes);
 }
 
 static uint64_t filter_bytes(const struct millraced *m)
@@ -39,7 +49,8 @@ static uint64_t filter_bytes(const struct millraced *m)
 
 uint64_t plan_node_bytes(const struct millraced *m)
 {
-	uint64_t mbufs = m->config.memory.per_node_mbufs * (largest_mtu(m) + 512);
+	uint64_t mbufs =
+		m->config.memory.per_node_mbufs * (plan_mbuf_bytes(m) + MBUF_OVERHEAD_BYTES);
 	uint64_t rings = (uint64_t)m->plan.n_rx * m->plan.n_io * m->config.handoff_depth * 3 * 8;
 	uint64_t lcores = (uint64_t)m->plan.n_rx * 2 * MR_MIB + (uint64_t)m->plan.n_io * 4 * MR_MIB;
 

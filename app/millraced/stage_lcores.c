@@ -30,6 +30,7 @@ static int make_rx(struct millraced *m, unsigned i)
 		.handoff = &m->handoff,
 		.ports = m->ports,
 		.n_ports = m->n_ports,
+		.queues = m->queues[i],
 		.pool = m->pools[lcore->node_index],
 		.stop = &m->stop_rx,
 		.idler = idler(m, m->config.lcores.rx_idle),

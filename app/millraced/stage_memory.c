@@ -5,20 +5,6 @@
 
 #include <errno.h>
 
-// Room for VLAN tags and what drivers ask for beyond the MTU.
-#define FRAME_SLACK_BYTES 64u
-
-static uint16_t mbuf_bytes(const struct millraced *m)
-{
-	uint64_t mtu = 1500;
-
-	for (unsigned i = 0; i < m->config.n_ports; i++)
-		mtu = MR_MAX(mtu, m->config.ports[i].mtu_bytes);
-	// Drivers count receive buffers in KiB: 2 KiB hold the usual frame.
-	return (uint16_t)MR_MAX(RTE_PKTMBUF_HEADROOM + MR_ALIGN_UP(mtu + FRAME_SLACK_BYTES, 1024u),
-		RTE_MBUF_DEFAULT_BUF_SIZE);
-}
-
 int memory_start(struct millraced *m, struct mr_err *err)
 {
 	unsigned n = (unsigned)m->config.memory.per_node_mbufs;
@@ -34,13 +20,13 @@ int memory_start(struct millraced *m, struct mr_err *err)
 		char name[32];
 
 		snprintf(name, sizeof(name), "mr_mbufs_%u", m->plan.nodes[i]);
-		m->pools[i] =
-			rte_pktmbuf_pool_create(name, n, 256, 0, mbuf_bytes(m), m->plan.nodes[i]);
+		m->pools[i] = rte_pktmbuf_pool_create(
+			name, n, 256, 0, plan_mbuf_bytes(m), m->plan.nodes[i]);
 		if (m->pools[i] == NULL)
 			return mr_fail(err, ENOMEM,
 				"node %u: no memory for %u packet buffers of %u bytes: lower "
 				"per_node_mbufs in [memory], or give more hugepages",
-				m->plan.nodes[i], n, mbuf_bytes(m));
+				m->plan.nodes[i], n, plan_mbuf_bytes(m));
 	}
 	return 0;
 }

@@ -1,20 +1,61 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "millraced.h"
 
+#include <rte_ethdev.h>
+
 #include <errno.h>
+#include <limits.h>
+
+// NUMA node of a card that EAL has found; -1: unknown, or a device that is made when it is opened.
+static int node_of(const char *device)
+{
+	uint16_t port_id;
+
+	return rte_eth_dev_get_port_by_name(device, &port_id) == 0 ? rte_eth_dev_socket_id(port_id)
+	                                                           : -1;
+}
+
+// The RX lcore for a port's next queue: of the card's own node if there is one left, and of those
+// the one that serves the fewest ports.
+static unsigned choose_lcore(const struct millraced *m, unsigned port, int node)
+{
+	unsigned best = 0, best_cost = UINT_MAX;
+
+	for (unsigned i = 0; i < m->plan.n_rx; i++) {
+		unsigned cost = 0;
+
+		if (m->queues[i][port] != MR_RX_NO_QUEUE)
+			continue;
+		for (unsigned p = 0; p < port; p++)
+			cost += m->queues[i][p] != MR_RX_NO_QUEUE;
+		if (node >= 0 && mr_plan_rx(&m->plan, i)->node != (unsigned)node)
+			cost += MR_PORTS_MAX;
+		if (cost < best_cost) {
+			best = i;
+			best_cost = cost;
+		}
+	}
+	return best;
+}
 
 static int open_port(struct millraced *m, const struct mr_config_port *port, struct mr_err *err)
 {
 	struct mr_port_params params;
-	int ret;
+	int node = node_of(port->device), ret;
 
 	mr_config_port_params(port, m->plan.n_rx, m->drivers_dir, &params);
-	if (params.n_queues != m->plan.n_rx)
+	if (params.n_queues > m->plan.n_rx)
 		return mr_fail(err, EINVAL,
-			"port %s: %u queues for %u RX lcores: each RX lcore needs one of its own",
+			"port %s: %u queues for %u RX lcores: a queue needs an RX lcore of its own",
 			port->name, params.n_queues, m->plan.n_rx);
-	for (unsigned q = 0; q < params.n_queues; q++)
-		params.pools[q] = m->pools[mr_plan_rx(&m->plan, q)->node_index];
+	for (unsigned i = 0; i < m->plan.n_rx; i++)
+		m->queues[i][m->n_ports] = MR_RX_NO_QUEUE;
+	for (uint16_t q = 0; q < params.n_queues; q++) {
+		unsigned rx = choose_lcore(m, m->n_ports, node);
+
+		m->queues[rx][m->n_ports] = q;
+		params.pools[q] = m->pools[mr_plan_rx(&m->plan, rx)->node_index];
+	}
 	ret = mr_port_open(&m->ports[m->n_ports], &params, err);
 	if (ret == 0)
 		m->n_ports++;
@@ -24,10 +65,11 @@ static int open_port(struct millraced *m, const struct mr_config_port *port, str
 // A card far from the lcores that serve it costs every packet a trip between nodes.
 static void report_distance(const struct millraced *m, const struct mr_port *port)
 {
-	for (unsigned q = 0; q < port->n_queues; q++) {
-		const struct mr_lcore *lcore = mr_plan_rx(&m->plan, q);
+	for (unsigned i = 0; i < m->plan.n_rx; i++) {
+		const struct mr_lcore *lcore = mr_plan_rx(&m->plan, i);
 
-		if (port->numa_node >= 0 && (unsigned)port->numa_node != lcore->node)
+		if (m->queues[i][port - m->ports] != MR_RX_NO_QUEUE && port->numa_node >= 0 &&
+			(unsigned)port->numa_node != lcore->node)
 			mr_log(MR_LOG_WARNING, port->name,
 				"device is on NUMA node %d, its RX lcore %u on node %u: move the "
 				"lcore to a CPU of node %d",

@@ -173,8 +173,8 @@ const struct mr_config_key mr_config_keys[] = {
 		.max = MR_PORT_QUEUES_MAX,
 		.initial = "0",
 		.offset = AT_PORT(queues),
-		.help = "Queues to use. 0: one for each RX lcore, which is what all but cards with "
-			"fewer queues want."},
+		.help = "Queues to use, at most one for each RX lcore; 0: one for each. Fewer go to "
+			"RX lcores on the card's own NUMA node first."},
 	// ---- store
 	{.section = "store",
 		.key = "path",

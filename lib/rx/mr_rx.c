@@ -36,6 +36,8 @@ struct mr_rx *mr_rx_create(const struct mr_rx_params *params)
 		rx->p.burst = 32;
 	rx->node = &params->tiers->nodes[params->lcore->node_index];
 	rx->slot = params->lcore->lcore_id;
+	for (unsigned i = 0; i < params->n_ports; i++)
+		rx->queues[i] = params->queues != NULL ? params->queues[i] : params->lcore->index;
 	// I/O lcores of this node serve it; where it has none, all do.
 	for (unsigned i = 0; i < params->plan->n_io; i++)
 		same_node |= mr_plan_io(params->plan, i)->node == params->lcore->node;
@@ -121,7 +123,8 @@ unsigned mr_rx_turn(struct mr_rx *rx)
 	if (mr_unlikely(atomic_load_explicit(&rx->announce, memory_order_relaxed) != 0))
 		mr_rx_announce_asked(rx);
 	for (unsigned i = 0; i < rx->p.n_ports; i++)
-		n += serve_port(rx, i);
+		if (mr_likely(rx->queues[i] != MR_RX_NO_QUEUE))
+			n += serve_port(rx, i);
 	if (rx->in_flight > 0)
 		n += serve_finished(rx);
 	mr_rcu_quiescent(rx->p.tiers->rcu, rx->slot);

@@ -3,7 +3,7 @@
 
 /**
  * @file
- * The RX lcore: owns one queue pair of each port, answers from memory what it can, hands the rest
+ * The RX lcore: owns one queue pair of each port that it serves, answers from memory what it can, hands the rest
  * to I/O lcores and sends what comes back. One turn of its loop:
  *
  *     each port: receive a burst -> parse -> probe -> reply -> hand off -> transmit
@@ -25,6 +25,9 @@
 
 #define MR_RX_BURST_MAX 64u
 
+/** In mr_rx_params.queues: the lcore does not serve this port. */
+#define MR_RX_NO_QUEUE UINT16_MAX
+
 struct mr_rx_params {
 	const struct mr_lcore *lcore;
 	const struct mr_plan *plan;
@@ -32,6 +35,7 @@ struct mr_rx_params {
 	struct mr_handoff *handoff;
 	struct mr_port *ports;
 	unsigned n_ports;
+	const uint16_t *queues; //!< its queue of each port, or MR_RX_NO_QUEUE; NULL: its index
 	struct rte_mempool *pool; //!< of this lcore's node: for further datagrams
 	const _Atomic bool *stop; //!< set: take nothing new, finish what is in hand, return
 	struct mr_idler idler;    //!< how to rest
@@ -56,7 +60,7 @@ unsigned mr_rx_turn(struct mr_rx *rx);
 
 /**
  * Asks the lcore to tell a port's neighbours its addresses: gratuitous ARP, and unsolicited neighbour
- * advertisements. Any thread; done in the lcore's next turn.
+ * advertisements. The lcore has a queue of that port. Any thread; done in the lcore's next turn.
  */
 void mr_rx_announce(struct mr_rx *rx, unsigned port_index);
 

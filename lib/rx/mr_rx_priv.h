@@ -41,6 +41,7 @@ struct mr_rx {
 	uint16_t n_io; //!< I/O lcores that serve this one
 	uint16_t io[MR_LCORES_MAX];
 	_Atomic uint32_t announce; //!< ports, one bit each; set by control
+	uint16_t queues[MR_PORTS_MAX]; //!< of each port, or MR_RX_NO_QUEUE
 
 	// The burst in hand.
 	struct rte_mbuf *burst[MR_RX_BURST_MAX];

@@ -13,7 +13,7 @@ static unsigned burst_cell(unsigned n)
 unsigned mr_rx_receive(struct mr_rx *rx, struct mr_port *port)
 {
 	unsigned n = rte_eth_rx_burst(
-		port->port_id, rx->p.lcore->index, rx->burst, (uint16_t)rx->p.burst);
+		port->port_id, rx->queues[port - rx->p.ports], rx->burst, (uint16_t)rx->p.burst);
 
 	mr_count(&rx->counters.burst[burst_cell(n)], 1);
 	if (n == 0)

@@ -35,7 +35,7 @@ void mr_rx_transmit(struct mr_rx *rx, unsigned port_index)
 		return;
 	last_datagrams(out->mbufs, n, last);
 	while (sent < n && tries++ < TX_TRIES)
-		sent += rte_eth_tx_burst(rx->p.ports[port_index].port_id, rx->p.lcore->index,
+		sent += rte_eth_tx_burst(rx->p.ports[port_index].port_id, rx->queues[port_index],
 			out->mbufs + sent, (uint16_t)(n - sent));
 	answered = count_first(last, sent);
 	dropped = count_first(last, n) - answered;

@@ -4,8 +4,8 @@
 and an I/O lcore; what the plan says is proved from /proc/PID/numa_maps and DPDK's own heap and
 mempool telemetry. A card that an lcore of the other node serves is reported.
 
-The cards are virtio-net with two queues: an RX lcore owns a queue of every port, and the e1000
-driver has but one."""
+First the cards are virtio-net with a queue for each lcore; then e1000e, whose driver has but one
+queue: each must then be served by the lcore of its own node."""
 
 import os
 import re
@@ -48,6 +48,28 @@ def prove_placement(a):
     for role in ("rx", "io"):
         nodes = {int(line.split()[-1]) for line in lcores if line.startswith(role)}
         assert nodes == {0, 1}, lcores
+
+
+def single_queues(build):
+    """A card of one queue on each node: served from its own node, and nothing is reported."""
+    ours = inside.cards("8086:10d3")[:2]
+    assert [inside.node_of(c) for c in ours] == [0, 1], ours
+    inside.run(["modprobe", "e1000e"])
+    inside.bind(*ours)
+    client = inside.interface(guest.CLIENT_MAC)
+    inside.client_interface(client, ["10.77.0.2/24", "10.77.1.2/24"])
+    a = inside.Appliance(build, [("left", ours[0], ["10.77.0.1"], "queues = 1"),
+                                 ("right", ours[1], ["10.77.1.1"], "queues = 1")],
+                         rx="0,1", io="0,1", where="/run/single")
+    a.start(wait=False)
+    a.wait_log("serving on", 120)
+    assert "device is on NUMA node" not in a.read_log(), a.read_log()
+    for card, lcore in ((0, "rx0"), (1, "rx1")):
+        before = a.telemetry("/millrace/lcores," + lcore)["rx"]["requests"]
+        inside.wait_answer(build, "10.77.%d.1:7411" % card)
+        assert a.telemetry("/millrace/lcores," + lcore)["rx"]["requests"] > before, lcore
+    inside.say("a card of one queue on each node, each served by its own node's lcore")
+    a.stop()
 
 
 def advise(a):
@@ -93,6 +115,7 @@ def serve(build):
     prove_placement(a)
     a.stop()
     inside.say("stopped cleanly")
+    single_queues(build)
     advise(a)
 
 
@@ -127,6 +150,8 @@ def main():
         devices += guest.tap("n%d" % i, interface, 2) + guest.pci_card(
             "virtio-net-pci", "n%d" % i, guest.MACS[i], i,
             ",mq=on,vectors=6,disable-legacy=on,iommu_platform=on")
+    for i, mac in enumerate((guest.MACS[0][:-1] + "5", guest.MACS[0][:-1] + "6", guest.CLIENT_MAC)):
+        devices += guest.hub("n%d" % (i + 2)) + guest.pci_card("e1000e", "n%d" % (i + 2), mac, i % 2)
     start = time.time()
     machine = guest.Guest("numa", build, guest.command(build), devices, shell)
     for i, interface in enumerate(INTERFACES):
