@@ -75,6 +75,17 @@ static void turn_secrets(struct mr_ctl *ctl)
 			MR_LOG_ERROR, "security", "cookie secrets do not turn: %s", err.text);
 }
 
+// Clients see DEGRADED; what to do about it is for the operator to read.
+static void log_unwritable(struct mr_ctl *ctl)
+{
+	struct mr_err err = {""};
+
+	if (ctl->told_unwritable || mr_store_check_writable(ctl->p.store, &err) == 0)
+		return;
+	ctl->told_unwritable = true;
+	mr_log(MR_LOG_ERROR, "store", "%s", err.text);
+}
+
 void mr_ctl_housekeeping(struct mr_ctl *ctl)
 {
 	struct mr_tiers *tiers = ctl->p.tiers;
@@ -87,6 +98,7 @@ void mr_ctl_housekeeping(struct mr_ctl *ctl)
 	limit_us = ctl->p.config->lcores.watchdog_us;
 	pthread_mutex_unlock(&ctl->config);
 	log_overruns(ctl, limit_us);
+	log_unwritable(ctl);
 	if (ctl->p.policy != NULL)
 		turn_secrets(ctl);
 }

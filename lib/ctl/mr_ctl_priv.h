@@ -19,6 +19,7 @@ struct mr_ctl {
 	uint64_t start_us;      // since the epoch
 	pthread_mutex_t config; // p.config's reloadable keys
 	struct mr_watchdog watchdog;
+	bool told_unwritable;       // control loop: that the store refuses writes is said once
 	struct mr_bulk bulk;        // of the admin socket's thread
 	struct mr_store_feed *feed; // likewise; NULL: none
 };

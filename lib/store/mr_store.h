@@ -161,6 +161,12 @@ struct mr_store_put {
 };
 
 /**
+ * Whether the store takes writes. Any thread; one load.
+ * @return 0; -EROFS with a message: opened read-only, or a sync has failed.
+ */
+int mr_store_check_writable(struct mr_store *store, struct mr_err *err);
+
+/**
  * Commits a burst atomically, in order (the last put of a key wins; deciding which event is newer
  * is the caller's).
  * @param sync

@@ -140,9 +140,6 @@ int mr_store_fail(struct mr_store *store, struct mr_err *err, char *text, const 
 /** As mr_store_fail(), while no store exists yet. */
 int mr_store_fail_path(const char *path, struct mr_err *err, char *text, const char *what);
 
-/** -EROFS with a message when the store must not be written to, 0 otherwise. */
-int mr_store_check_writable(struct mr_store *store, struct mr_err *err);
-
 static inline void mr_store_count(_Atomic uint64_t *counter, uint64_t n)
 {
 	// why: figures only; nobody derives an order from them

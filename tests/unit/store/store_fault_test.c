@@ -52,6 +52,7 @@ static void test_failed_sync_is_final(void **state)
 		disk_heal();
 		for (unsigned j = 0; j < 3; j++) {
 			assert_int_equal(try_put(store, 1, 3, j != 0, &err), -EROFS);
+			assert_int_equal(mr_store_check_writable(store, &err), -EROFS);
 			assert_non_null(strstr(err.text, "restart"));
 		}
 		assert_int_equal(mr_store_meta_put(store, "k", "v", 1, &err), -EROFS);
