@@ -9,8 +9,9 @@ usage() {
     cat <<EOF
 usage: scripts/test.sh [SUITE...]
 
-Suites: unit (plain), asan (unit under ASAN and UBSAN), system (root: real ports and clients).
-Without arguments all of them. Example: scripts/test.sh unit
+Suites: unit (plain), asan (unit under ASAN and UBSAN), system (root: real ports and clients), metal
+(root: QEMU guests; about 15 minutes, see also scripts/metal.sh). Without arguments the first three.
+Example: scripts/test.sh unit metal
 EOF
 }
 
@@ -47,6 +48,10 @@ for suite in "${suites[@]}"; do
             run asan build-asan --suite unit --timeout-multiplier 4
         ;;
     system) run system build --suite system --num-processes 1 ;;
+    metal)
+        install_missing "${metal_packages[@]}" || exit 1
+        run metal build --suite metal --num-processes 1
+        ;;
     *) usage >&2; exit 2 ;;
     esac
 done
