@@ -9,7 +9,7 @@
 #include <errno.h>
 
 #define BUDGET_MIN_BYTES MR_MIB
-#define MEAN_ROW_BYTES_DEFAULT 128u
+#define MEAN_ROW_BYTES_DEFAULT 176u
 #define CRP_RATIO_DEFAULT 0.2
 #define HISTORY_RATIO_DEFAULT 1.5
 #define RATIO_MAX 1000.0

@@ -52,7 +52,7 @@ struct mr_cache;
 
 struct mr_cache_params {
 	uint64_t budget_bytes;   //!< everything the cache uses: index, history, values; >= 1 MiB
-	uint32_t mean_row_bytes; //!< expected key + row size, sizes the index; 0: 128
+	uint32_t mean_row_bytes; //!< expected key + row size, sizes the index; 0: 176
 	uint64_t max_rows;       //!< hard limit of rows besides the budget; 0: none
 	uint8_t k;               //!< 1, 2 or 3; 0: 2
 	double crp_ratio;     //!< correlated reference period in accesses over rows; < 0: default

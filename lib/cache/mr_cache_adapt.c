@@ -44,6 +44,20 @@ static void set_window(struct mr_cache *cache, uint64_t rows)
 			memory_order_relaxed);
 }
 
+// How long after its last access a key that was evicted SOON ago comes back.
+static void set_soon(struct mr_cache *cache, uint64_t rows)
+{
+	double soon = ticks_of(cache, SOON * cache->pace, rows);
+
+	for (unsigned i = 0; i < 2; i++) {
+		double age = cache->evicted[i] > 0 ? cache->age_ticks[i] / cache->evicted[i] : 0;
+
+		// why relaxed: nothing hangs on when another writer sees the change.
+		atomic_store_explicit(&cache->soon_ticks[i],
+			(uint16_t)MR_MIN(age + soon + 0.5, TICKS_MAX), memory_order_relaxed);
+	}
+}
+
 void mr_cache_adapt_init(struct mr_cache *cache)
 {
 	uint64_t rows = cache->expected_rows;
@@ -51,14 +65,10 @@ void mr_cache_adapt_init(struct mr_cache *cache)
 	cache->window_turnovers = WINDOW_START;
 	cache->pace = 1;
 	cache->adapt_evictions = MR_MAX((uint64_t)(ADAPT_EVERY * (double)rows), ADAPT_EVERY_MIN);
-	if (cache->n_history_sets > 0)
-		cache->near_ways =
-			(uint16_t)MR_MIN(SOON * (double)rows / (double)cache->n_history_sets + 0.5,
-				MR_CACHE_HISTORY_WAYS);
-	cache->near_ways = MR_MAX(cache->near_ways, 1u);
 	atomic_store_explicit(&cache->crp_ticks, (uint16_t)ticks_of(cache, cache->crp_ratio, rows),
 		memory_order_relaxed);
 	set_window(cache, rows);
+	set_soon(cache, rows);
 }
 
 // The correlated reference period follows the number of rows.
@@ -92,21 +102,29 @@ static double likelihood(const struct mr_cache *cache, bool known)
 	return cache->evicted[known] > 0 ? cache->returned[known] / cache->evicted[known] : 0;
 }
 
+// why relaxed: counts.
+static uint64_t take(_Atomic uint64_t *count)
+{
+	return atomic_exchange_explicit(count, 0, memory_order_relaxed);
+}
+
+static void average(double *sum, uint64_t n)
+{
+	*sum = *sum * KEEP + (double)n;
+}
+
 static void adapt(struct mr_cache *cache, uint64_t now_ticks)
 {
 	uint64_t rows = atomic_load_explicit(&cache->rows, memory_order_relaxed), evictions = 0;
 	double stranger, known;
 
 	for (unsigned i = 0; i < 2; i++) {
-		// why relaxed: counts.
-		uint64_t n =
-			atomic_exchange_explicit(&cache->n_evicted[i], 0, memory_order_relaxed);
+		uint64_t n = take(&cache->n_evicted[i]);
 
 		evictions += n;
-		cache->evicted[i] = cache->evicted[i] * KEEP + (double)n;
-		cache->returned[i] = cache->returned[i] * KEEP +
-		                     (double)atomic_exchange_explicit(
-					     &cache->n_returned[i], 0, memory_order_relaxed);
+		average(&cache->evicted[i], n);
+		average(&cache->returned[i], take(&cache->n_returned[i]));
+		average(&cache->age_ticks[i], take(&cache->n_age_ticks[i]));
 	}
 	stranger = likelihood(cache, false);
 	known = likelihood(cache, true);
@@ -117,6 +135,10 @@ static void adapt(struct mr_cache *cache, uint64_t now_ticks)
 	follow_rows(cache, rows);
 	follow_pace(cache, MR_MAX(evictions, UINT64_C(1)), now_ticks);
 	set_window(cache, rows);
+	set_soon(cache, rows);
+	atomic_store_explicit(&cache->adapt_evictions,
+		MR_MAX((uint64_t)(ADAPT_EVERY * (double)rows), ADAPT_EVERY_MIN),
+		memory_order_relaxed);
 }
 
 void mr_cache_adapt_evicted(struct mr_cache *cache, uint32_t stamp, uint64_t now_ticks)
@@ -125,13 +147,16 @@ void mr_cache_adapt_evicted(struct mr_cache *cache, uint32_t stamp, uint64_t now
 	uint64_t n = mr_cache_count(&cache->n_evicted[known], 1) + 1 +
 	             atomic_load_explicit(&cache->n_evicted[!known], memory_order_relaxed);
 
-	if (n < cache->adapt_evictions || !mr_cache_spin_trylock(&cache->adapt_lock))
+	mr_cache_count(&cache->n_age_ticks[known], mr_cache_stamp_age(stamp, now_ticks));
+	if (n < atomic_load_explicit(&cache->adapt_evictions, memory_order_relaxed) ||
+		!mr_cache_spin_trylock(&cache->adapt_lock))
 		return;
 	adapt(cache, now_ticks);
 	mr_cache_spin_unlock(&cache->adapt_lock);
 }
 
-void mr_cache_adapt_returned(struct mr_cache *cache, bool known)
+void mr_cache_adapt_returned(struct mr_cache *cache, bool known, unsigned age_ticks)
 {
-	mr_cache_count(&cache->n_returned[known], 1);
+	if (age_ticks <= atomic_load_explicit(&cache->soon_ticks[known], memory_order_relaxed))
+		mr_cache_count(&cache->n_returned[known], 1);
 }

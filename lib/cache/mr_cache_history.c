@@ -114,8 +114,7 @@ uint32_t mr_cache_history_take(struct mr_cache *cache, uint64_t hash, uint64_t n
 		return stranger;
 	mr_cache_uncount(&cache->history_entries, 1);
 	mr_cache_count(&cache->history_hits, 1);
-	if (at < cache->near_ways)
-		mr_cache_adapt_returned(cache, (entry & ENTRY_KNOWN) != 0);
+	mr_cache_adapt_returned(cache, (entry & ENTRY_KNOWN) != 0, age_of(entry, now_ticks));
 	return mr_cache_touched(
 		cache->k, extra << 8, (uint16_t)now_ticks, MR_MAX(age_of(entry, now_ticks), 1u));
 }

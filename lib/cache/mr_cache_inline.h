@@ -130,16 +130,16 @@ struct mr_cache {
 	uint64_t hand;
 	struct mr_cache_candidate pool[MR_CACHE_POOL];
 
-	// The window; under adapt_lock but for what is atomic.
+	// The window; under adapt_lock but for what is atomic. [2]: strangers, known.
 	_Atomic uint32_t adapt_lock mr_cache_aligned;
-	_Atomic uint16_t window_ticks; //!< rows accessed within it go last
-	uint16_t near_ways;            //!< of a history set: those evicted lately
-	uint64_t adapt_evictions;      //!< how often the window is looked at again
+	_Atomic uint16_t window_ticks;    //!< rows accessed within it go last
+	_Atomic uint16_t soon_ticks[2];   //!< since the last access: back soon after eviction
+	_Atomic uint64_t adapt_evictions; //!< how often the window is looked at again
 	uint64_t adapted_at_ticks;
 	double window_turnovers;                      //!< 1: as many evictions as there are rows
 	double pace;                                  //!< accesses an eviction, averaged
-	double evicted[2], returned[2];               //!< strangers, known; averaged
-	_Atomic uint64_t n_evicted[2], n_returned[2]; //!< since then
+	double evicted[2], returned[2], age_ticks[2]; //!< averaged
+	_Atomic uint64_t n_evicted[2], n_returned[2], n_age_ticks[2]; //!< since then
 
 	_Atomic uint32_t history_locks[MR_CACHE_HISTORY_LOCKS] mr_cache_aligned;
 	_Atomic uint32_t rebalance_lock mr_cache_aligned;

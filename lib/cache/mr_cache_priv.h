@@ -185,8 +185,8 @@ struct mr_cache_row mr_cache_row_at(const struct mr_cache *cache, uint32_t loc);
 void mr_cache_adapt_init(struct mr_cache *cache);
 /** Counts a row that was evicted for want of room, and adapts the periods now and then. */
 void mr_cache_adapt_evicted(struct mr_cache *cache, uint32_t stamp, uint64_t now_ticks);
-/** Counts a key that came back soon after it was evicted. */
-void mr_cache_adapt_returned(struct mr_cache *cache, bool known);
+/** Counts a key that came back, this long after its last access, if that was soon. */
+void mr_cache_adapt_returned(struct mr_cache *cache, bool known, unsigned age_ticks);
 
 /** A row that was accessed fewer than K times. */
 static mr_always_inline bool mr_cache_is_stranger(unsigned k, uint32_t stamp)
