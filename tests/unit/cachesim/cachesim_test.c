@@ -9,7 +9,9 @@
 #include <cmocka.h>
 
 #include "cachesim_models.h"
+#include "mr_cache.h"
 #include "mr_rng.h"
+#include "mr_units.h"
 #include "sim_policy.h"
 
 #include <string.h>
@@ -164,11 +166,59 @@ static void test_millrace(void **state)
 	}
 }
 
+// One request at a tick of its own.
+static bool request(struct mr_cache *cache, uint32_t id, uint64_t now)
+{
+	uint64_t hash = mr_hash_row(mr_hash_key(&id, sizeof(id)), 1);
+	struct mr_cache_row row = {.hash = hash,
+		.space = 1,
+		.key = &id,
+		.key_bytes = sizeof(id),
+		.row = "",
+		.row_bytes = 1};
+	struct mr_cache_ref ref;
+
+	if (mr_cache_find(cache, hash, 1, &id, sizeof(id), now, &ref))
+		return true;
+	assert_int_equal(mr_cache_fill(cache, &row, mr_cache_lease(cache, hash), now), 0);
+	return false;
+}
+
+// Key 1 has waited for 35 ticks after an interval of 20, key 2 for 2 after one of 40. By the larger
+// of both key 2 goes, by their sum (and by age) key 1.
+static void test_distance(void **state)
+{
+	(void)state;
+	for (unsigned plain = 0; plain < 2; plain++) {
+		struct mr_cache_params params = {.budget_bytes = MR_MIB,
+			.max_rows = 2,
+			.plain = plain,
+			.crp_ratio = -1,
+			.history_ratio = -1};
+		size_t bytes = mr_cache_memsize(&params);
+		void *mem = aligned_alloc(MR_CACHE_ALIGN, bytes);
+		struct mr_cache *cache;
+
+		assert_non_null(mem);
+		cache = mr_cache_init(mem, bytes, &params);
+		assert_non_null(cache);
+		assert_int_equal(mr_cache_tick_accesses(cache), 1);
+		assert_false(request(cache, 1, 1));
+		assert_false(request(cache, 2, 14));
+		assert_true(request(cache, 1, 21));
+		assert_true(request(cache, 2, 54));
+		assert_false(request(cache, 3, 56));
+		assert_true(request(cache, plain ? 2 : 1, 57));
+		free(mem);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_policies),
 		cmocka_unit_test(test_millrace),
+		cmocka_unit_test(test_distance),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
