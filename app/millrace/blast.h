@@ -68,6 +68,12 @@ int blast_work_load_keys(struct blast_work *work, const char *path, struct mr_er
 int blast_work_init(struct blast_work *work, uint64_t seed, struct mr_err *err);
 void blast_work_free(struct blast_work *work);
 
+struct invocation;
+
+/** What --keys, --zipf, --batch, --absent, --writes and --deadline say; a command that has not all
+ *  of them gets the defaults of the others. @return 0 or EXIT_USAGE, having said why. */
+int blast_work_options(const struct invocation *inv, struct blast_work *work);
+
 /** Writes the next request. @return bytes; it always fits max_payload_bytes. */
 size_t blast_work_next(struct blast_work *work, void *data, uint64_t id, uint64_t cookie);
 

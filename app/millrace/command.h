@@ -58,6 +58,7 @@ extern const struct command cmd_get, cmd_put, cmd_del, cmd_ping, cmd_load, cmd_s
 extern const struct command cmd_blast, cmd_top, cmd_exporter;
 extern const struct command cmd_plan, cmd_switch, cmd_version;
 extern const struct command cmd_tail, cmd_backup, cmd_restore, cmd_verify;
+extern const struct command cmd_pcap;
 
 /** Takes argv (behind the command's name) apart. @return 0 or -EINVAL with a message. */
 int invocation_parse(struct invocation *inv, const struct command *command, int argc, char **argv,

@@ -23,6 +23,7 @@ static const struct command *const commands[] = {
 	&cmd_verify,
 	&cmd_ping,
 	&cmd_blast,
+	&cmd_pcap,
 	&cmd_stat,
 	&cmd_top,
 	&cmd_exporter,

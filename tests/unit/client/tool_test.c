@@ -35,6 +35,7 @@ static int start(void **state)
 	fake_start(&fake);
 	setenv("MILLRACE_SERVER", fake.address, 1);
 	setenv("DIR", dir, 1);
+	setenv("T", MR_TOOL, 1);
 	return 0;
 }
 
@@ -411,6 +412,36 @@ static void test_stat(void **state)
 	CHECK("stat --telemetry nothere", 3, "is millraced running");
 }
 
+static void test_pcap(void **state)
+{
+	(void)state;
+	write_file("s.ini", "[set u]\nid = 7\nkey = string\ncolumn age = i32\n"
+			    "[view v]\nid = 3\ncolumns = u.age\n");
+	CHECK("pcap", 2, "one capture is expected");
+	CHECK("pcap --write x.pcap", 2, "one view or set");
+	CHECK("pcap --write x.pcap --from 1.2.3.4 --to ::1 v", 2, "different IP versions");
+	CHECK("pcap --write x.pcap --to-mac 1:2:3:4:5:6 v", 2, "MAC address");
+	CHECK("pcap --write x.pcap --flows 0 v", 2, "--flows");
+	CHECK("pcap --write x.pcap --cookie xyz v", 2, "hexadecimal");
+	CHECK("pcap --write x.pcap --sets s.ini other", 4, "no set or view");
+	CHECK("pcap --write x.pcap --sets nothere v", 4, "nothere");
+	CHECK("pcap --write x.pcap --sets s.ini --count 4 --flows 2 --keys 1 --batch 2 "
+	      "--cookie ff v",
+		0, "4 requests");
+	CHECK("pcap --sets s.ini x.pcap", 0,
+		":40001 > 10.77.0.1:7411 get request bytes=34 request_id=0x0000000000000002 "
+		"cookie=0x00000000000000ff view_id=32771 view=v keys=[\"0\",\"0\"]");
+	assert_non_null(strstr(out, "4 shown; left out: 0 other UDP"));
+	CHECK("pcap --json --count 1 x.pcap", 0, "\"keys\":[\"0x30\",\"0x30\"]");
+	CHECK("pcap --port 9 x.pcap", 0, "0 shown; left out: 4 other UDP");
+	// Without descriptions the server knows the view.
+	CHECK("pcap --write - --count 2 user | $T pcap -", 0, "2 shown");
+	CHECK("pcap s.ini", 4, "s.ini: neither a pcap nor a pcapng");
+	assert_int_equal(system("head -c 130 $DIR/x.pcap > $DIR/cut.pcap"), 0);
+	CHECK("pcap cut.pcap", 4, "cut.pcap: byte 130: the file ends");
+	assert_non_null(strstr(out, "request_id=0x0000000000000001"));
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, start, stop)
 
 int main(void)
@@ -428,6 +459,7 @@ int main(void)
 		TEST(test_load_survives_a_bad_network),
 		TEST(test_admin),
 		TEST(test_stat),
+		TEST(test_pcap),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
