@@ -39,6 +39,19 @@ static void announce(struct millraced *m, unsigned i, uint64_t now_us)
 	link->next_us = now_us + ANNOUNCE_INTERVAL_US;
 }
 
+// Makes replies fit what a router says that the link carries.
+static void follow_router(struct millraced *m, unsigned i)
+{
+	for (unsigned k = 0; k < m->plan.n_rx; k++) {
+		uint32_t mtu = mr_rx_router_mtu(m->rx[k], i);
+
+		if (mtu != 0 && mr_port_adopt_mtu(&m->ports[i], mtu))
+			mr_log(MR_LOG_INFO, m->ports[i].name,
+				"a router advertises an MTU of %u: replies fit it from now on",
+				mtu);
+	}
+}
+
 void links_follow(struct millraced *m)
 {
 	uint64_t now_us = monotonic_us();
@@ -55,5 +68,7 @@ void links_follow(struct millraced *m)
 			link->next_us = now_us;
 		}
 		announce(m, i, now_us);
+		if (m->config.ports[i].routers == MR_ROUTERS_MTU)
+			follow_router(m, i);
 	}
 }

@@ -33,6 +33,7 @@ static int make_rx(struct millraced *m, unsigned i)
 		.queues = m->queues[i],
 		.pool = m->pools[lcore->node_index],
 		.stop = &m->stop_rx,
+		.other = m->other,
 		.idler = idler(m, m->config.lcores.rx_idle),
 		.overrun_cycles = m->config.lcores.watchdog_us * rte_get_tsc_hz() / MR_US_PER_S,
 	};

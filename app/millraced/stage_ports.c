@@ -56,6 +56,7 @@ static int open_port(struct millraced *m, const struct mr_config_port *port, str
 		m->queues[rx][m->n_ports] = q;
 		params.pools[q] = m->pools[mr_plan_rx(&m->plan, rx)->node_index];
 	}
+	m->other[m->n_ports].unreachable_rate = port->unreachable_rate;
 	ret = mr_port_open(&m->ports[m->n_ports], &params, err);
 	if (ret == 0)
 		m->n_ports++;

@@ -65,7 +65,7 @@ int owner_start(struct millraced *m, struct mr_err *err)
 	if (geteuid() != 0)
 		return mr_fail(err, EPERM,
 			"[process] user = %s: only root can become somebody else: start as root, "
-		        "or "
+			"or "
 			"leave it empty",
 			m->config.process.user);
 	ret = find_user(&m->config, err);

@@ -26,7 +26,7 @@ bool mr_reply_fits_port(const struct mr_port *port)
 {
 	unsigned overhead = port->self.n_ip6 > 0 ? 20 : 0;
 
-	return port->max_payload_bytes >= MR_REPLY_MIN_BYTES + overhead;
+	return mr_port_max_payload(port) >= MR_REPLY_MIN_BYTES + overhead;
 }
 
 void mr_reply_begin(struct mr_reply *reply, struct rte_mbuf *m, struct rte_mempool *pool,
@@ -34,7 +34,7 @@ void mr_reply_begin(struct mr_reply *reply, struct rte_mbuf *m, struct rte_mempo
 	uint8_t *scratch)
 {
 	const struct mr_packet *at = mr_packet(m);
-	uint16_t max = (uint16_t)(port->max_payload_bytes - (at->is_ip6 ? 20 : 0));
+	uint16_t max = (uint16_t)(mr_port_max_payload(port) - (at->is_ip6 ? 20 : 0));
 
 	reply->first = m;
 	reply->last = m;

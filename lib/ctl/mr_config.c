@@ -191,7 +191,7 @@ static int check_ports(const struct reading *r, struct mr_err *err)
 				r->file, line_of(r, (int)i, "port", "mtu"), port->name,
 				(unsigned)port->mtu_bytes);
 		for (unsigned j = 0; j < i; j++)
-			if (strcmp(r->config.ports[j].device, port->device) == 0)
+			if (mr_port_same_device(r->config.ports[j].device, port->device))
 				return mr_fail(err, EINVAL,
 					"%s:%u: [port %s] device = %.200s: is that of [port %s]",
 					r->file, line_of(r, (int)i, "port", "device"), port->name,

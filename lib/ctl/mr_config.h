@@ -33,6 +33,12 @@ enum mr_compression {
 	MR_COMPRESSION_COUNT,
 };
 
+/** Choices of [port] router_advertisements, in order. */
+enum mr_routers {
+	MR_ROUTERS_IGNORE,
+	MR_ROUTERS_MTU,
+};
+
 struct mr_config_lcores {
 	char control[MR_CONFIG_TEXT_BYTES]; //!< for mr_plan_make()
 	char rx[MR_CONFIG_TEXT_BYTES];
@@ -66,6 +72,8 @@ struct mr_config_port {
 	uint64_t udp_port;
 	uint64_t mtu_bytes; //!< 0: the device's
 	uint64_t queues;    //!< 0: one for each RX lcore
+	uint64_t unreachable_rate;
+	unsigned routers; //!< enum mr_routers
 };
 
 struct mr_config_store {

@@ -173,8 +173,30 @@ const struct mr_config_key mr_config_keys[] = {
 		.max = MR_PORT_QUEUES_MAX,
 		.initial = "0",
 		.offset = AT_PORT(queues),
-		.help = "Queues to use, at most one for each RX lcore; 0: one for each. Fewer go to "
+		.help = "Queues to use, at most one for each RX lcore; 0: one for each. Fewer go "
+                        "to "
 			"RX lcores on the card's own NUMA node first."},
+	{.section = "port",
+		.key = "unreachable_rate",
+		.type = MR_CONFIG_COUNT,
+		.unit = "answers per second",
+		.min = 0,
+		.max = 1000000,
+		.initial = "0",
+		.offset = AT_PORT(unreachable_rate),
+		.help = "Datagrams of allowed senders to other UDP ports are answered with \"port "
+			"unreachable\", so many a second and never longer than they are. 0: they "
+			"are dropped."},
+	{.section = "port",
+		.key = "router_advertisements",
+		.type = MR_CONFIG_CHOICE,
+		.initial = "ignore",
+		.choices = "ignore|mtu",
+		.offset = AT_PORT(routers),
+		.help = "Replies go back the way the request came, so a router has nothing to tell "
+			"but the MTU of the link: mtu makes replies fit the one that it advertises "
+			"where that is smaller than the port's (1280 at least); anyone on the link "
+			"can send such advertisements."},
 	// ---- store
 	{.section = "store",
 		.key = "path",
@@ -273,7 +295,7 @@ const struct mr_config_key mr_config_keys[] = {
 		.initial = "8",
 		.offset = AT(breaker.failures),
 		.help = "After so many bursts of store reads in a row that failed wholly, misses "
-                        "are "
+			"are "
 			"answered DEGRADED at once; hits and negatives go on. 0: no breaker."},
 	{.section = "breaker",
 		.key = "open",
@@ -404,7 +426,7 @@ const struct mr_config_key mr_config_keys[] = {
 		.reloadable = true,
 		.offset = AT(security.writers),
 		.help = "Prefixes that may write, of those that may ask. Empty: all of them if "
-                        "there "
+			"there "
 			"are MAC keys, which every write must then be signed with, and nobody "
 			"if there are none."},
 	{.section = "security",
@@ -416,9 +438,9 @@ const struct mr_config_key mr_config_keys[] = {
 		.reloadable = true,
 		.offset = AT(security.limits),
 		.help = "Prefixes with requests per second each: 10.0.0.0/8 500000, ... All "
-                        "senders "
+			"senders "
 			"in a prefix share its rate, the longest prefix counts, and RX lcores "
-                        "share "
+			"share "
 			"it evenly. What goes beyond is dropped and counted."},
 	{.section = "security",
 		.key = "limit_burst",
@@ -446,7 +468,7 @@ const struct mr_config_key mr_config_keys[] = {
 		.reloadable = true,
 		.offset = AT(security.unproven_rate),
 		.help = "Replies to addresses that have proved nothing: HELLO, COOKIE_NEEDED, "
-                        "echo. "
+			"echo. "
 			"None is longer than its request; this limits how many go to those whose "
 			"addresses are forged."},
 	{.section = "security",
@@ -458,7 +480,7 @@ const struct mr_config_key mr_config_keys[] = {
 		.reloadable = true,
 		.offset = AT(security.rotation_us),
 		.help = "A cookie secret issues cookies for so long, and is good for as long "
-                        "again. "
+			"again. "
 			"The same on all appliances that share secrets."},
 	{.section = "security",
 		.key = "keys",

@@ -48,7 +48,7 @@ const char *mr_stage_help(enum mr_stage stage);
 #define MR_RX_COUNTERS(X)                                                                   \
 	X(received, "packets", "frames taken from ports")                                   \
 	X(answered, "packets", "frames answered, control frames included")                  \
-	X(control, "packets", "ARP, neighbour discovery and echo answered")                 \
+	X(control, "packets", "ARP, neighbour discovery, echo, other ports answered")       \
 	X(requests, "requests", "valid requests")                                           \
 	X(requests_get, "requests", "GET requests")                                         \
 	X(requests_write, "requests", "PUT and DELETE requests")                            \
@@ -69,6 +69,7 @@ const char *mr_stage_help(enum mr_stage stage);
 	X(collected, "requests", "requests that came back from I/O lcores")                 \
 	X(datagrams, "packets", "reply datagrams sent, further ones of one reply included") \
 	X(announced, "packets", "addresses announced to neighbours")                        \
+	X(unreachable, "packets", "of control: datagrams to other ports, answered so")      \
 	X(turns, "turns", "turns of the loop")                                              \
 	X(turns_idle, "turns", "turns that found nothing to do")                            \
 	X(busy_cycles, "cycles", "TSC cycles of turns that found work")                     \

@@ -135,6 +135,35 @@ static inline uint16_t mr_net_fold(uint32_t sum)
 	return (uint16_t)(sum + (sum >> 16));
 }
 
+/** The IP header in a frame of IP that mr_net_parse() read. */
+const uint8_t *mr_net_packet(const uint8_t *frame);
+
+/** Longest ICMP and ICMPv6 errors that are sent, as IP packets (RFC 1812, RFC 4443). */
+#define MR_NET_UNREACHABLE4_MAX 576u
+#define MR_NET_UNREACHABLE6_MAX 1280u
+
+/**
+ * Turns a datagram to another UDP port into "port unreachable", in place; never longer than what
+ * came.
+ *
+ * @param frame
+ *   One that mr_net_parse() refused as MR_REASON_udp_port.
+ * @return
+ *   Length of the frame; 0: the datagram is too short to be quoted without amplifying it, or its
+ *   checksum is wrong. The frame is then as it was.
+ */
+unsigned mr_net_reply_unreachable(uint8_t *frame);
+
+/**
+ * The MTU that a router advertises.
+ *
+ * @param frame
+ *   One that mr_net_parse() refused as MR_REASON_nd_not_ours, so that its checksum holds.
+ * @return
+ *   0: it is no router advertisement, an invalid one (RFC 4861, 6.1.2), or says no MTU.
+ */
+uint32_t mr_net_router_mtu(const uint8_t *frame);
+
 /** A gratuitous ARP announcement (RFC 5227) of ip4_be[i]. @return MR_NET_ANNOUNCE_BYTES. */
 unsigned mr_net_announce(const struct mr_net_self *self, unsigned i, uint8_t *frame);
 

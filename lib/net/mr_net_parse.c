@@ -157,7 +157,7 @@ static enum mr_reason parse_ip4(struct cursor *c, unsigned l2_bytes, struct mr_n
 }
 
 // RFC 4861, 7.1.1: every option has a length; a probe from :: must not say who sends it.
-static bool nd_options_ok(const uint8_t *at, unsigned bytes, bool is_probe)
+bool mr_net_nd_options_ok(const uint8_t *at, unsigned bytes, bool is_probe)
 {
 	while (bytes > 0) {
 		unsigned option_bytes;
@@ -188,7 +188,7 @@ static enum mr_reason parse_solicitation(
 
 	if (c->bytes < MR_ND_BYTES || ip[MR_IP6_HOPS] != MR_ND_HOPS || c->at[MR_ICMP_CODE] != 0 ||
 		target[0] == 0xff ||
-		!nd_options_ok(c->at + MR_ND_BYTES, c->bytes - MR_ND_BYTES, is_probe))
+		!mr_net_nd_options_ok(c->at + MR_ND_BYTES, c->bytes - MR_ND_BYTES, is_probe))
 		return MR_REASON_nd_bad;
 	if (find_ip6(c->self, target) < 0)
 		return MR_REASON_nd_not_ours;

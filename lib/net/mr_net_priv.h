@@ -27,19 +27,26 @@ enum {
 	MR_ICMP_CKSUM = 2,
 	MR_ICMP_BYTES = 8,
 	MR_ICMP_ECHO = 8,
+	MR_ICMP_UNREACHABLE = 3,
+	MR_ICMP_PORT = 3, // code
+	MR_ICMP6_UNREACHABLE = 1,
+	MR_ICMP6_PORT = 4, // code
 	MR_ICMP_ECHO_REPLY = 0,
 	MR_ICMP6_ECHO = 128,
 	MR_ICMP6_ECHO_REPLY = 129,
 	MR_ND_RS = 133,
+	MR_ND_RA = 134,
 	MR_ND_NS = 135,
 	MR_ND_NA = 136,
 	MR_ND_REDIRECT = 137,
 	MR_ND_FLAGS = 4,
 	MR_ND_TARGET = 8,
 	MR_ND_BYTES = 24, // NS and NA without options
+	MR_ND_RA_BYTES = 16,
 	MR_ND_HOPS = 255,
 	MR_ND_OPTION_SOURCE = 1,
 	MR_ND_OPTION_TARGET = 2,
+	MR_ND_OPTION_MTU = 5,
 	MR_ND_OPTION_BYTES = 8, // with a MAC address
 };
 
@@ -54,6 +61,14 @@ static_assert(MR_NET_ANNOUNCE6_BYTES == MR_NET_CONTROL_BYTES - 2 * MR_VLAN_BYTES
 
 /** ff02::1. */
 extern const uint8_t mr_net_all_nodes[16];
+
+/** RFC 4861: every option has a length; @p is_probe: from ::, which must not say who sends it. */
+bool mr_net_nd_options_ok(const uint8_t *at, unsigned bytes, bool is_probe);
+
+/** Turns the addresses of a packet around and sets what a reply has of its own; IPv4: also its
+ *  checksum, so that length and protocol come first. */
+void mr_net_turn_ip4(uint8_t *ip);
+void mr_net_turn_ip6(uint8_t *ip);
 
 static inline bool mr_net_ip6_is_zero(const uint8_t *ip6)
 {

@@ -85,12 +85,10 @@ static void answer_echo(uint8_t *icmp, uint8_t type)
 	mr_net_store16(icmp + MR_ICMP_CKSUM, (uint16_t)~mr_net_fold(sum));
 }
 
-static unsigned reply_icmp(uint8_t *frame, const struct mr_net_frame *at)
+void mr_net_turn_ip4(uint8_t *ip)
 {
-	uint8_t *ip = frame + at->l2_bytes;
 	uint32_t src = mr_net_load32(ip + MR_IP4_SRC);
 
-	mr_net_swap_macs(frame);
 	mr_net_store32(ip + MR_IP4_SRC, mr_net_load32(ip + MR_IP4_DST));
 	mr_net_store32(ip + MR_IP4_DST, src);
 	ip[MR_IP4_TOS] &= (uint8_t)~MR_TOS_ECN;
@@ -99,18 +97,27 @@ static unsigned reply_icmp(uint8_t *frame, const struct mr_net_frame *at)
 	ip[MR_IP4_TTL] = MR_NET_TTL;
 	mr_net_store16(ip + MR_IP4_CKSUM, 0);
 	mr_net_store16(ip + MR_IP4_CKSUM, (uint16_t)~mr_net_fold(mr_net_ip4_sum(ip)));
+}
+
+void mr_net_turn_ip6(uint8_t *ip)
+{
+	swap_ip6(ip);
+	clear_ecn6(ip);
+	ip[MR_IP6_HOPS] = MR_NET_TTL;
+}
+
+static unsigned reply_icmp(uint8_t *frame, const struct mr_net_frame *at)
+{
+	mr_net_swap_macs(frame);
+	mr_net_turn_ip4(frame + at->l2_bytes);
 	answer_echo(frame + at->payload_at, MR_ICMP_ECHO_REPLY);
 	return at->payload_at + at->payload_bytes;
 }
 
 static unsigned reply_icmp6(uint8_t *frame, const struct mr_net_frame *at)
 {
-	uint8_t *ip = frame + at->l2_bytes;
-
 	mr_net_swap_macs(frame);
-	swap_ip6(ip);
-	clear_ecn6(ip);
-	ip[MR_IP6_HOPS] = MR_NET_TTL;
+	mr_net_turn_ip6(frame + at->l2_bytes);
 	answer_echo(frame + at->payload_at, MR_ICMP6_ECHO_REPLY);
 	return at->payload_at + at->payload_bytes;
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include <rte_cycles.h>
 #include <rte_dev.h>
@@ -13,6 +14,12 @@
 #define RX_CKSUM (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM)
 #define TX_CKSUM (RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM)
 #define LINK_POLL_MS 50u
+
+#define UDP4_HEAD_BYTES 28u
+// IPv4 and UDP headers, and the longest HELLO: without it nobody could ask for anything. RFC 8200
+// says what IPv6 takes.
+#define MTU_MIN_BYTES (UDP4_HEAD_BYTES + 64u)
+#define MTU_MIN6_BYTES 1280u
 
 // What mr_port_open() works with; the device's own words on what it can.
 struct opening {
@@ -45,6 +52,15 @@ static void device_name(const char *device, char *name, size_t name_bytes)
 	bool is_short_pci = bytes == 7 && device[2] == ':' && device[5] == '.';
 
 	snprintf(name, name_bytes, "%s%.*s", is_short_pci ? "0000:" : "", (int)bytes, device);
+}
+
+bool mr_port_same_device(const char *a, const char *b)
+{
+	char name_a[RTE_DEV_NAME_MAX_LEN], name_b[RTE_DEV_NAME_MAX_LEN];
+
+	device_name(a, name_a, sizeof(name_a));
+	device_name(b, name_b, sizeof(name_b));
+	return strcasecmp(name_a, name_b) == 0;
 }
 
 static bool is_pci(const char *name)
@@ -156,18 +172,20 @@ static int check_mtu(struct opening *o)
 {
 	struct mr_port *port = o->port;
 	uint16_t max = device_max_mtu(&o->info), mtu = 0;
+	uint16_t min =
+		MR_MAX(o->info.min_mtu, port->self.n_ip6 > 0 ? MTU_MIN6_BYTES : MTU_MIN_BYTES);
 	bool file_says = port->driver.mtu_max_bytes != 0 && port->driver.mtu_max_bytes < max;
 
 	if (file_says)
 		max = port->driver.mtu_max_bytes;
 	if (o->params->mtu_bytes == 0 && rte_eth_dev_get_mtu(port->port_id, &mtu) == 0)
 		port->mtu_bytes = MR_MIN(mtu, max);
-	// Below 68 bytes IPv4 itself does not work (RFC 791).
-	if (port->mtu_bytes < MR_MAX(o->info.min_mtu, 68) || port->mtu_bytes > max)
-		return fail(port, o->err, ERANGE, "MTU of %u bytes; it must be %u to %u (%s)",
-			port->mtu_bytes, MR_MAX(o->info.min_mtu, 68), max,
+	if (port->mtu_bytes < min || port->mtu_bytes > max)
+		return fail(port, o->err, ERANGE, "MTU of %u bytes; it must be %u%s to %u (%s)",
+			port->mtu_bytes, min, min == MTU_MIN6_BYTES ? ", as IPv6 asks," : "", max,
 			file_says ? port->driver.file : "the device says");
-	port->max_payload_bytes = (uint16_t)(port->mtu_bytes - 28);
+	atomic_store_explicit(&port->max_payload_bytes,
+		(uint16_t)(port->mtu_bytes - UDP4_HEAD_BYTES), memory_order_relaxed);
 	return 0;
 }
 
@@ -435,6 +453,15 @@ int mr_port_open(struct mr_port *port, const struct mr_port_params *params, stru
 		}
 	}
 	return 0;
+}
+
+bool mr_port_adopt_mtu(struct mr_port *port, uint32_t mtu_bytes)
+{
+	if (mtu_bytes < MTU_MIN6_BYTES || mtu_bytes >= mr_port_max_payload(port) + UDP4_HEAD_BYTES)
+		return false;
+	atomic_store_explicit(&port->max_payload_bytes, (uint16_t)(mtu_bytes - UDP4_HEAD_BYTES),
+		memory_order_relaxed);
+	return true;
 }
 
 bool mr_port_link_up(const struct mr_port *port)

@@ -14,6 +14,7 @@
  * for chained replies instead.
  */
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include <rte_ethdev.h>
@@ -73,11 +74,13 @@ struct mr_port {
 	uint16_t port_id;
 	uint16_t n_queues;
 	uint16_t mtu_bytes;
-	uint16_t max_payload_bytes; //!< UDP payload over IPv4 that fits the MTU; IPv6: 20 less
-	uint8_t rx_checked;         //!< MR_NET_RX_* that this port's good-flag can vouch for
-	uint8_t rx_assumed;         //!< MR_NET_RX_* that hold for every packet (in-memory ports)
-	uint8_t tx_cksum;           //!< MR_NET_TX_*
-	int numa_node;              //!< -1 unknown
+	//! UDP payload over IPv4 that fits the MTU; IPv6: 20 less. mr_port_adopt_mtu() changes it
+	//! under running lcores.
+	_Atomic uint16_t max_payload_bytes;
+	uint8_t rx_checked; //!< MR_NET_RX_* that this port's good-flag can vouch for
+	uint8_t rx_assumed; //!< MR_NET_RX_* that hold for every packet (in-memory ports)
+	uint8_t tx_cksum;   //!< MR_NET_TX_*
+	int numa_node;      //!< -1 unknown
 	bool started;
 	bool link_up; //!< when mr_port_start() ended
 	bool is_promiscuous;
@@ -103,12 +106,30 @@ struct mr_port {
  */
 int mr_port_open(struct mr_port *port, const struct mr_port_params *params, struct mr_err *err);
 
+/** Do two device strings name one device, whatever their arguments? */
+bool mr_port_same_device(const char *a, const char *b);
+
 /**
  * Starts the port and waits (at most MR_PORT_LINK_WAIT_MS) for its link where the driver has one. A
  * link that stays down is no failure, because a switch may come up later than its hosts: see
  * link_up.
  */
 int mr_port_start(struct mr_port *port, struct mr_err *err);
+
+/**
+ * Makes replies fit a smaller MTU than the port's own, as routers tell it; the port takes as long
+ * frames as before. Control lcore.
+ * @param mtu_bytes  At least 1280.
+ * @return true: it is smaller than what held so far.
+ */
+bool mr_port_adopt_mtu(struct mr_port *port, uint32_t mtu_bytes);
+
+/** UDP payload over IPv4 that fits. */
+static inline uint16_t mr_port_max_payload(const struct mr_port *port)
+{
+	// why relaxed: nothing hangs on it but the lengths of replies.
+	return atomic_load_explicit(&port->max_payload_bytes, memory_order_relaxed);
+}
 
 /** Reads the link's state now. @return true when up. */
 bool mr_port_link_up(const struct mr_port *port);

@@ -128,7 +128,7 @@ int mr_port_describe(const struct mr_port *port, char *text, size_t text_bytes)
 	else
 		add(&t, "%d\n", port->numa_node);
 	add(&t, "  MTU %u: at most %u bytes of UDP payload over IPv4, %d over IPv6\n",
-		port->mtu_bytes, port->max_payload_bytes, port->max_payload_bytes - 20);
+		port->mtu_bytes, mr_port_max_payload(port), mr_port_max_payload(port) - 20);
 	add(&t, "  queues %u of at most %u%s\n", port->n_queues, port->max_queues,
 		d->max_queues == port->max_queues ? ", the limit of drivers-cfg" : "");
 	add(&t, "  rx ring %u (%s), tx ring %u (%s)\n", port->rx_descriptors,

@@ -38,6 +38,7 @@ struct mr_rx *mr_rx_create(const struct mr_rx_params *params)
 	rx->slot = params->lcore->lcore_id;
 	for (unsigned i = 0; i < params->n_ports; i++)
 		rx->queues[i] = params->queues != NULL ? params->queues[i] : params->lcore->index;
+	mr_rx_other_init(rx);
 	// I/O lcores of this node serve it; where it has none, all do.
 	for (unsigned i = 0; i < params->plan->n_io; i++)
 		same_node |= mr_plan_io(params->plan, i)->node == params->lcore->node;

@@ -3,8 +3,8 @@
 
 /**
  * @file
- * The RX lcore: owns one queue pair of each port that it serves, answers from memory what it can, hands the rest
- * to I/O lcores and sends what comes back. One turn of its loop:
+ * The RX lcore: owns one queue pair of each port that it serves, answers from memory what it can,
+ * hands the rest to I/O lcores and sends what comes back. One turn of its loop:
  *
  *     each port: receive a burst -> parse -> probe -> reply -> hand off -> transmit
  *     each I/O lcore: collect finished requests -> transmit
@@ -28,6 +28,11 @@
 /** In mr_rx_params.queues: the lcore does not serve this port. */
 #define MR_RX_NO_QUEUE UINT16_MAX
 
+/** What becomes of frames at a port that are not requests. */
+struct mr_rx_other {
+	uint64_t unreachable_rate; //!< "port unreachable" a second, all lcores together; 0: none
+};
+
 struct mr_rx_params {
 	const struct mr_lcore *lcore;
 	const struct mr_plan *plan;
@@ -35,12 +40,13 @@ struct mr_rx_params {
 	struct mr_handoff *handoff;
 	struct mr_port *ports;
 	unsigned n_ports;
-	const uint16_t *queues; //!< its queue of each port, or MR_RX_NO_QUEUE; NULL: its index
+	const uint16_t *queues;   //!< its queue of each port, or MR_RX_NO_QUEUE; NULL: its index
 	struct rte_mempool *pool; //!< of this lcore's node: for further datagrams
 	const _Atomic bool *stop; //!< set: take nothing new, finish what is in hand, return
 	struct mr_idler idler;    //!< how to rest
 	uint32_t burst;           //!< frames per receive, 1 to MR_RX_BURST_MAX; 0: 32
 	uint64_t overrun_cycles;  //!< turns longer than this are counted
+	const struct mr_rx_other *other; //!< of each port; copied; NULL: all are dropped
 };
 
 struct mr_rx;
@@ -59,10 +65,14 @@ int mr_rx_run(void *rx);
 unsigned mr_rx_turn(struct mr_rx *rx);
 
 /**
- * Asks the lcore to tell a port's neighbours its addresses: gratuitous ARP, and unsolicited neighbour
- * advertisements. The lcore has a queue of that port. Any thread; done in the lcore's next turn.
+ * Asks the lcore to tell a port's neighbours its addresses: gratuitous ARP, and unsolicited
+ * neighbour advertisements. The lcore has a queue of that port. Any thread; done in the lcore's
+ * next turn.
  */
 void mr_rx_announce(struct mr_rx *rx, unsigned port_index);
+
+/** The MTU that a router at this port advertised last; 0: none did. Any thread. */
+uint32_t mr_rx_router_mtu(const struct mr_rx *rx, unsigned port_index);
 
 /** Requests that are with I/O lcores. Owner's thread. */
 uint64_t mr_rx_in_flight(const struct mr_rx *rx);

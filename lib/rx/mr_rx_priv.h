@@ -3,6 +3,8 @@
 
 // State of an RX lcore and the stages that work on it; each stage is a file.
 
+#include <rte_cycles.h>
+
 #include "mr_probe.h"
 #include "mr_reply.h"
 #include "mr_rx.h"
@@ -33,6 +35,13 @@ struct mr_rx_out {
 	struct rte_mbuf *mbufs[2 * MR_RX_BURST_MAX];
 };
 
+/** What is needed for frames at a port that are not requests. */
+struct mr_rx_other_port {
+	struct mr_guard_limit unreachable; //!< cost 0: none are sent
+	uint64_t unreachable_due;
+	_Atomic uint32_t router_mtu;
+};
+
 struct mr_rx {
 	// Set at creation, read every turn.
 	struct mr_rx_params p;
@@ -40,8 +49,9 @@ struct mr_rx {
 	uint16_t slot; //!< in the plan: RCU
 	uint16_t n_io; //!< I/O lcores that serve this one
 	uint16_t io[MR_LCORES_MAX];
-	_Atomic uint32_t announce; //!< ports, one bit each; set by control
+	_Atomic uint32_t announce;     //!< ports, one bit each; set by control
 	uint16_t queues[MR_PORTS_MAX]; //!< of each port, or MR_RX_NO_QUEUE
+	struct mr_rx_other_port other[MR_PORTS_MAX];
 
 	// The burst in hand.
 	struct rte_mbuf *burst[MR_RX_BURST_MAX];
@@ -124,6 +134,15 @@ void mr_rx_send(struct mr_rx *rx, struct rte_mbuf *m);
 
 /** Drops a frame under a reason. */
 void mr_rx_drop(struct mr_rx *rx, struct rte_mbuf *m, enum mr_reason reason);
+
+/** Takes the limits over from the parameters. */
+void mr_rx_other_init(struct mr_rx *rx);
+
+/** Does with a frame what is to be done with those that are refused under @p reason. */
+void mr_rx_other(struct mr_rx *rx, struct rte_mbuf *m, enum mr_reason reason);
+
+/** Queues a frame that answers ARP, neighbour discovery, echo and the like. */
+void mr_rx_send_control(struct mr_rx *rx, struct rte_mbuf *m, unsigned bytes);
 
 /** Gives a port what is queued for it. */
 void mr_rx_transmit(struct mr_rx *rx, unsigned port_index);

@@ -63,19 +63,10 @@ static bool may_answer(struct mr_rx *rx, struct rte_mbuf *m, mr_guard_class_t se
 	return false;
 }
 
-static void control(struct mr_rx *rx, struct rte_mbuf *m, const struct mr_net_frame *frame)
+void mr_rx_send_control(struct mr_rx *rx, struct rte_mbuf *m, unsigned bytes)
 {
 	struct mr_packet *at = mr_packet(m);
-	mr_guard_class_t sender;
-	unsigned bytes;
 
-	// Neighbours must find us whoever they are: a router may send for those that may ask.
-	if (frame->kind == MR_NET_ICMP || frame->kind == MR_NET_ICMP6) {
-		sender = admit(rx, m, frame, 0);
-		if (sender == 0 || !may_answer(rx, m, sender))
-			return;
-	}
-	bytes = mr_net_reply_control(&rx->port->self, rte_pktmbuf_mtod(m, uint8_t *), frame);
 	m->data_len = (uint16_t)bytes;
 	m->pkt_len = bytes;
 	m->ol_flags = 0;
@@ -83,6 +74,20 @@ static void control(struct mr_rx *rx, struct rte_mbuf *m, const struct mr_net_fr
 	at->kind = MR_PACKET_LAST;
 	mr_count(&rx->counters.control, 1);
 	answer(rx, m);
+}
+
+static void control(struct mr_rx *rx, struct rte_mbuf *m, const struct mr_net_frame *frame)
+{
+	mr_guard_class_t sender;
+
+	// Neighbours must find us whoever they are: a router may send for those that may ask.
+	if (frame->kind == MR_NET_ICMP || frame->kind == MR_NET_ICMP6) {
+		sender = admit(rx, m, frame, 0);
+		if (sender == 0 || !may_answer(rx, m, sender))
+			return;
+	}
+	mr_rx_send_control(rx, m,
+		mr_net_reply_control(&rx->port->self, rte_pktmbuf_mtod(m, uint8_t *), frame));
 }
 
 static struct mr_rx_request *add_request(
@@ -261,7 +266,7 @@ static mr_always_inline void parse_frame(struct mr_rx *rx, struct rte_mbuf *m)
 	reason = mr_net_parse_fast(&rx->port->self, rte_pktmbuf_mtod(m, const uint8_t *),
 		m->data_len, mr_port_rx_checked(rx->port, m->ol_flags), &frame);
 	if (mr_unlikely(reason != MR_REASON_NONE))
-		mr_rx_drop(rx, m, reason);
+		mr_rx_other(rx, m, reason);
 	else if (mr_likely(frame.kind == MR_NET_UDP))
 		parse_datagram(rx, m, &frame);
 	else

@@ -71,6 +71,23 @@ static void reply_control(const uint8_t *frame, unsigned bytes, const struct mr_
 	free(reply);
 }
 
+// What the RX lcore does with some of the frames that are not for it.
+static void other(const uint8_t *frame, unsigned bytes, enum mr_reason reason)
+{
+	uint8_t *copy = malloc(bytes);
+	unsigned length;
+
+	memcpy(copy, frame, bytes);
+	if (reason == MR_REASON_udp_port) {
+		length = mr_net_reply_unreachable(copy);
+		check(length <= bytes);
+		check(length != 0 || memcmp(copy, frame, bytes) == 0);
+	} else if (reason == MR_REASON_nd_not_ours) {
+		mr_net_router_mtu(copy);
+	}
+	free(copy);
+}
+
 static void run(const uint8_t *frame, unsigned bytes, unsigned rx_checked, unsigned tx_cksum,
 	unsigned shorter)
 {
@@ -78,8 +95,10 @@ static void run(const uint8_t *frame, unsigned bytes, unsigned rx_checked, unsig
 	enum mr_reason reason = mr_net_parse(&fuzz_frame_self, frame, bytes, rx_checked, &at);
 
 	check(mr_net_parse_fast(&fuzz_frame_self, frame, bytes, rx_checked, &fast) == reason);
-	if (reason != MR_REASON_NONE)
+	if (reason != MR_REASON_NONE) {
+		other(frame, bytes, reason);
 		return;
+	}
 	check(memcmp(&at, &fast, FUZZ_FRAME_AT_BYTES) == 0);
 	check(at.payload_at + at.payload_bytes <= bytes);
 	if (at.kind == MR_NET_UDP)

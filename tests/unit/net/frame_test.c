@@ -477,6 +477,137 @@ static void echoes_come_back(void **state)
 	}
 }
 
+// A datagram to another port; @p n_tags tags.
+static void make_other_port(struct frame *f, bool is_ip6, unsigned n_tags, unsigned payload_bytes)
+{
+	frame_make(f, is_ip6 ? FRAME_UDP6 : FRAME_UDP4, n_tags, payload_bytes);
+	mr_store_be16(f->data + f->l2_bytes + (is_ip6 ? 40 : 20) + 2, 9);
+	frame_sum_l4(f);
+}
+
+static void other_ports_are_unreachable(void **state)
+{
+	static const unsigned payloads[] = {0, 27, 28, 29, 47, 48, 49, 600, 1300};
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * 3 * MR_ARRAY_SIZE(payloads); i++) {
+		bool is_ip6 = i % 2 != 0;
+		unsigned payload_bytes = payloads[i / 6], l3 = is_ip6 ? 40 : 20;
+		unsigned ip_bytes = l3 + 8 + payload_bytes, bytes, quoted;
+		struct mr_net_frame at;
+		struct frame f, asked;
+		uint8_t *ip;
+
+		make_other_port(&asked, is_ip6, i / 2 % 3, payload_bytes);
+		f = asked;
+		assert_int_equal(parse_exact(f.data, f.bytes, 0, &at), MR_REASON_udp_port);
+		bytes = mr_net_reply_unreachable(f.data);
+		// Our headers and those that must be quoted fit, or it is not answered.
+		if (ip_bytes < 2 * (l3 + 8)) {
+			assert_int_equal(bytes, 0);
+			assert_memory_equal(f.data, asked.data, f.bytes);
+			continue;
+		}
+		ip_bytes = MR_MIN(ip_bytes, is_ip6 ? 1280u : 576u);
+		quoted = ip_bytes - l3 - 8;
+		assert_int_equal(bytes, f.l2_bytes + ip_bytes);
+		ip = f.data + f.l2_bytes;
+		assert_memory_equal(f.data, frame_peer_mac, 6);
+		assert_memory_equal(f.data + 6, fuzz_frame_self.mac, 6);
+		assert_memory_equal(f.data + 12, asked.data + 12, f.l2_bytes - 12);
+		assert_int_equal(ip[l3], is_ip6 ? 1 : 3);
+		assert_int_equal(ip[l3 + 1], is_ip6 ? 4 : 3);
+		assert_int_equal(mr_load_be32(ip + l3 + 4), 0);
+		assert_memory_equal(ip + l3 + 8, asked.data + f.l2_bytes, quoted);
+		assert_int_equal(naive_l4_sum(ip, quoted + 8), 0xffff);
+		if (is_ip6) {
+			assert_int_equal(mr_load_be16(ip + 4), quoted + 8);
+			assert_int_equal(ip[6], 58);
+			assert_int_equal(ip[7], 64);
+			assert_memory_equal(ip + 8, fuzz_frame_self.ip6[0], 16);
+			assert_memory_equal(ip + 24, frame_peer_ip6, 16);
+			continue;
+		}
+		assert_int_equal(ip[0], 0x45);
+		assert_int_equal(mr_load_be16(ip + 2), ip_bytes);
+		assert_int_equal(mr_load_be32(ip + 4), 0x00004000);
+		assert_int_equal(ip[8], 64);
+		assert_int_equal(ip[9], 1);
+		assert_int_equal(naive_sum(ip, 20, 0), 0xffff);
+		assert_memory_equal(ip + 12, &fuzz_frame_self.ip4_be[0], 4);
+		assert_memory_equal(ip + 16, frame_peer_ip4, 4);
+	}
+}
+
+static void a_wrong_sum_is_not_answered(void **state)
+{
+	struct frame f;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		make_other_port(&f, i != 0, 0, 100);
+		f.data[f.bytes - 1] ^= 1;
+		assert_int_equal(mr_net_reply_unreachable(f.data), 0);
+	}
+	make_other_port(&f, true, 0, 100);
+	mr_store_be16(f.data + 14 + 46, 0); // RFC 8200, 8.1
+	assert_int_equal(mr_net_reply_unreachable(f.data), 0);
+}
+
+// A router advertisement with an MTU option behind one of another kind.
+static void make_advertisement(struct frame *f, unsigned n_tags, uint32_t mtu)
+{
+	uint8_t *nd, *ip;
+
+	memset(f, 0, sizeof(*f));
+	frame_ethernet(f, 0x86dd, n_tags);
+	nd = frame_ip6(f, 58, 16 + 8 + 8);
+	ip = nd - 40;
+	ip[7] = 255;
+	memset(ip + 8, 0, 16);
+	mr_store_be16(ip + 8, 0xfe80);
+	ip[23] = 0x77;
+	nd[0] = 134;
+	nd[16] = 1;
+	nd[17] = 1;
+	nd[24] = 5;
+	nd[25] = 1;
+	mr_store_be32(nd + 28, mtu);
+	frame_sum_l4(f);
+}
+
+static void routers_say_the_mtu(void **state)
+{
+	static const struct {
+		const char *name;
+		unsigned at; // in the IP packet
+		uint8_t value;
+	} bad[] = {
+		{"hop limit", 7, 254},
+		{"source is not link-local", 8, 0x20},
+		{"a solicitation", 40, 133},
+		{"code", 41, 1},
+		{"option of no length", 57, 0},
+		{"option too long", 65, 2},
+		{"another option", 64, 6},
+	};
+	struct mr_net_frame at;
+	struct frame f;
+
+	(void)state;
+	for (unsigned tags = 0; tags < 3; tags++) {
+		make_advertisement(&f, tags, 1400);
+		assert_int_equal(parse_exact(f.data, f.bytes, 0, &at), MR_REASON_nd_not_ours);
+		assert_int_equal(mr_net_router_mtu(f.data), 1400);
+	}
+	for (unsigned i = 0; i < MR_ARRAY_SIZE(bad); i++) {
+		make_advertisement(&f, 0, 1400);
+		f.data[14 + bad[i].at] = bad[i].value;
+		if (mr_net_router_mtu(f.data) != 0)
+			fail_msg("%s: was taken", bad[i].name);
+	}
+}
+
 static void announcements_are_right(void **state)
 {
 	static const uint8_t want[42] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02, 0, 0, 0, 0, 1,
@@ -607,6 +738,9 @@ int main(void)
 		cmocka_unit_test(neighbours_are_advertised_to),
 		cmocka_unit_test(solicitations_may_come_by_unicast_or_to_all_nodes),
 		cmocka_unit_test(echoes_come_back),
+		cmocka_unit_test(other_ports_are_unreachable),
+		cmocka_unit_test(a_wrong_sum_is_not_answered),
+		cmocka_unit_test(routers_say_the_mtu),
 		cmocka_unit_test(announcements_are_right),
 		cmocka_unit_test(sums_equal_the_naive_one),
 		cmocka_unit_test(mutated_frames_do_no_harm),

@@ -111,7 +111,7 @@ static void mistakes_say_what_to_do(void **state)
 		{"net_null0,no-rx=1", 0, 0, -EINVAL, "0 queues"},
 		{"net_null0,no-rx=1", 65, 0, -E2BIG, "65 queues asked for, at most 64"},
 		{"port:net_ring_t", 3, 0, -E2BIG, "3 queues asked for, at most 2"},
-		{"net_null0,no-rx=1", 1, 1501, -ERANGE, "MTU of 1501 bytes; it must be 68 to 1500"},
+		{"net_null0,no-rx=1", 1, 1501, -ERANGE, "MTU of 1501 bytes; it must be 1280, as IPv6 asks, to 1500"},
 		{"net_null0,no-rx=1", 1, 60, -ERANGE, "MTU of 60 bytes"},
 		{"port:net_ring_t", 1, 9000, -EINVAL, "an MTU of 9000 needs 9022"},
 		{"port:net_ring_t", 2, 0, -ENOMEM, "the RX rings alone hold 2048"},
