@@ -37,6 +37,7 @@ struct millraced {
 	struct mr_store *store;
 	struct mr_registry *registry;
 	struct mr_filter *filter;
+	struct mr_warm *warm;
 	struct mr_policy *policy;
 	unsigned n_ports;
 	struct mr_port ports[MR_PORTS_MAX];

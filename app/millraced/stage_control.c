@@ -28,6 +28,7 @@ int control_start(struct millraced *m, struct mr_err *err)
 		.io_sets = m->io_sets,
 		.registry = m->registry,
 		.filter = m->filter,
+		.warm = m->warm,
 		.policy = m->policy,
 		.stop = &m->stop,
 	};
@@ -36,6 +37,7 @@ int control_start(struct millraced *m, struct mr_err *err)
 		.verbs = mr_ctl_verbs,
 		.n_verbs = mr_ctl_n_verbs,
 	};
+	int ret;
 
 	m->ctl = mr_ctl_create(&ctl, err);
 	if (m->ctl == NULL)
@@ -44,13 +46,17 @@ int control_start(struct millraced *m, struct mr_err *err)
 	m->admin = mr_admin_create(&admin, err);
 	if (m->admin == NULL)
 		return -errno;
-	return mr_filter_start(m->filter, err);
+	ret = mr_filter_start(m->filter, err);
+	// The lcores answer already.
+	return ret < 0 ? ret : mr_warm_start(m->warm, m->config.cache.warm, err);
 }
 
 void control_stop(struct millraced *m)
 {
 	mr_admin_free(m->admin);
 	mr_ctl_free(m->ctl);
+	if (m->warm != NULL)
+		mr_warm_stop(m->warm);
 	if (m->filter != NULL)
 		mr_filter_stop(m->filter);
 }

@@ -48,6 +48,20 @@ static int make_filter(struct millraced *m, struct mr_err *err)
 	return m->filter != NULL ? 0 : -errno;
 }
 
+static int make_warm(struct millraced *m, struct mr_err *err)
+{
+	struct mr_warm_params params = {
+		.tiers = &m->tiers,
+		.store = m->store,
+		.registry = m->registry,
+		.path = m->config.store.path,
+		.keys_per_s = m->config.cache.warm_rate,
+	};
+
+	m->warm = mr_warm_create(&params, err);
+	return m->warm != NULL ? 0 : -errno;
+}
+
 int tiers_start(struct millraced *m, struct mr_err *err)
 {
 	int ret = 0;
@@ -63,7 +77,16 @@ int tiers_start(struct millraced *m, struct mr_err *err)
 	if (ret < 0)
 		return ret;
 	m->registry = mr_registry_create(&m->tiers, m->store, m->plan.nodes[0], err);
-	return m->registry != NULL ? 0 : -errno;
+	return m->registry != NULL ? make_warm(m, err) : -errno;
+}
+
+static void save_keys(struct millraced *m)
+{
+	struct mr_err err = {0};
+
+	if (m->warm != NULL && m->config.cache.warm && mr_warm_save(m->warm, &err) < 0)
+		mr_log(MR_LOG_WARNING, "cache", "%s: the next start begins with less", err.text);
+	mr_warm_free(m->warm);
 }
 
 // The lcores have stopped, the store is still open: the moment at which filter and store agree.
@@ -72,6 +95,7 @@ void tiers_stop(struct millraced *m)
 	struct mr_err err = {0};
 	int ret;
 
+	save_keys(m);
 	mr_registry_free(m->registry);
 	if (m->filter != NULL && m->config.filter.save) {
 		ret = mr_filter_save(m->filter, &err);

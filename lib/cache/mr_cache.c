@@ -225,6 +225,15 @@ bool mr_cache_get(struct mr_cache *cache, uint64_t hash, mr_space_t space, const
 	return false;
 }
 
+bool mr_cache_has(const struct mr_cache *cache, uint64_t hash, mr_space_t space, const void *key,
+	unsigned key_bytes)
+{
+	struct mr_cache_bucket *b;
+	struct mr_cache_ref ref;
+
+	return mr_cache_look(cache, hash, space, key, key_bytes, &ref, &b) >= 0;
+}
+
 // ---- figures -----------------------------------------------------------------------------------
 
 static uint64_t get(const _Atomic uint64_t *counter)

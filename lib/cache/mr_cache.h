@@ -211,19 +211,63 @@ uint64_t mr_cache_drop_space(
  */
 void mr_cache_age(struct mr_cache *cache, uint64_t now_ticks, uint64_t n_buckets);
 
-/** A K-distance that means: accessed fewer than K times; what is above it is the row's age. */
-#define MR_CACHE_K_NEVER (UINT64_C(1) << 32)
+// ---- warm restart ------------------------------------------------------------------------------
 
 /**
- * One live row handed out by mr_cache_walk(), copied: valid during the call. Smaller distances are
- * worth more.
+ * What a cache knows of a row's accesses, apart from its own time. Means the same to every cache
+ * with an equal mr_cache_past_form().
  */
-typedef void (*mr_cache_walk_fn)(
-	const struct mr_cache_row *row, uint64_t k_distance_ticks, void *arg);
+struct mr_cache_past {
+	uint16_t age_ticks; //!< since the last counted access
+	uint16_t spread;    //!< how far back of it the others are, in the cache's own code
+};
 
-/** Walks @p n_buckets from *cursor on; for dumps and warm restart. @return false at the end. */
-bool mr_cache_walk(struct mr_cache *cache, uint64_t now_ticks, uint64_t *cursor, uint64_t n_buckets,
-	mr_cache_walk_fn fn, void *arg);
+/** Two caches with equal forms count accesses alike. */
+uint64_t mr_cache_past_form(const struct mr_cache *cache);
+
+/** A row in the order of worth. */
+struct mr_cache_ranked {
+	uint32_t loc; //!< for mr_cache_ranked_row()
+	struct mr_cache_past past;
+};
+
+/** Bytes of memory that mr_cache_rank() needs: 8 for each row and 2 MiB. */
+size_t mr_cache_rank_memsize(const struct mr_cache *cache);
+
+/**
+ * Ranks all rows by the order of eviction, the one that would go last first. No writer may be
+ * active. O(rows), and a walk over the index.
+ *
+ * @param mem
+ *   mr_cache_rank_memsize() bytes, aligned to 8; what is returned lies in it.
+ */
+const struct mr_cache_ranked *mr_cache_rank(
+	const struct mr_cache *cache, uint64_t now_ticks, void *mem, uint64_t *ret_n);
+
+/** Asks for the row of @p ranked. */
+void mr_cache_ranked_prefetch(const struct mr_cache *cache, const struct mr_cache_ranked *ranked);
+
+/** The row itself, in value memory: valid until a writer is active again. */
+void mr_cache_ranked_row(const struct mr_cache *cache, const struct mr_cache_ranked *ranked,
+	struct mr_cache_row *ret_row);
+
+/** Whether the key is cached; records no access. For writers: a store read to be spared. */
+bool mr_cache_has(const struct mr_cache *cache, uint64_t hash, mr_space_t space, const void *key,
+	unsigned key_bytes);
+
+/**
+ * As mr_cache_fill(), for a row that was cached before a restart: takes only room that is free, so
+ * that nothing that was asked for since has to go, and leaves a row that is cached alone.
+ *
+ * @param past
+ *   What was known of it, its age as of now; NULL: nothing.
+ * @return 0; -EEXIST: cached already; -ENOSPC: no room of this size is free; -ESTALE, -E2BIG as
+ *   mr_cache_fill().
+ */
+int mr_cache_warm(struct mr_cache *cache, const struct mr_cache_row *row,
+	struct mr_cache_lease lease, const struct mr_cache_past *past, uint64_t now_ticks);
+
+// ---- figures -----------------------------------------------------------------------------------
 
 void mr_cache_stats(const struct mr_cache *cache, struct mr_cache_stats *ret_stats);
 

@@ -77,12 +77,13 @@ uint32_t mr_cache_score(const struct mr_cache *cache, uint32_t stamp, uint64_t n
 	return score_of(order_of(cache, now_ticks), stamp);
 }
 
-uint64_t mr_cache_k_distance(const struct mr_cache *cache, uint32_t stamp, uint64_t now_ticks)
+unsigned mr_cache_rank_class(
+	const struct mr_cache *cache, uint32_t stamp, uint64_t now_ticks, unsigned *ret_distance)
 {
-	uint64_t age = mr_cache_stamp_age(stamp, now_ticks);
+	uint32_t score = mr_cache_score(cache, stamp, now_ticks);
 
-	return mr_cache_is_stranger(cache->k, stamp) ? MR_CACHE_K_NEVER + age
-	                                             : age + spread_of(cache->k, stamp);
+	*ret_distance = score & ~(SCORE_ELIGIBLE | SCORE_STRANGER);
+	return ((score & SCORE_ELIGIBLE) != 0 ? 2 : 0) + ((score & SCORE_STRANGER) != 0 ? 1 : 0);
 }
 
 static mr_always_inline uint32_t aged_stamp(
@@ -423,24 +424,27 @@ bool mr_cache_evict_one(struct mr_cache_op *op, uint32_t class)
 	return false;
 }
 
-bool mr_cache_reserve_row(struct mr_cache_op *op)
+bool mr_cache_reserve_free(struct mr_cache *cache)
 {
-	struct mr_cache *cache = op->cache;
 	uint64_t rows = atomic_load_explicit(&cache->rows, memory_order_relaxed);
 
+	while (rows < cache->max_rows)
+		// why relaxed: a count, nothing hangs on it.
+		if (atomic_compare_exchange_weak_explicit(&cache->rows, &rows, rows + 1,
+			    memory_order_relaxed, memory_order_relaxed))
+			return true;
+	return false;
+}
+
+bool mr_cache_reserve_row(struct mr_cache_op *op)
+{
 	for (unsigned failed = 0; failed < EVICT_TRIES;) {
-		if (rows < cache->max_rows) {
-			// why relaxed: a count, nothing hangs on it.
-			if (atomic_compare_exchange_weak_explicit(&cache->rows, &rows, rows + 1,
-				    memory_order_relaxed, memory_order_relaxed))
-				return true;
-			continue;
-		}
+		if (mr_cache_reserve_free(op->cache))
+			return true;
 		if (!mr_cache_evict_one(op, MR_CACHE_NO_PREFERENCE)) {
 			failed++;
 			mr_cache_back_off();
 		}
-		rows = atomic_load_explicit(&cache->rows, memory_order_relaxed);
 	}
 	return false;
 }

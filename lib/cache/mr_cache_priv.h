@@ -152,7 +152,12 @@ static inline uint32_t mr_cache_slot_loc(const struct mr_cache *cache, uint64_t 
 
 /** Order of eviction: the larger goes first. */
 uint32_t mr_cache_score(const struct mr_cache *cache, uint32_t stamp, uint64_t now_ticks);
-uint64_t mr_cache_k_distance(const struct mr_cache *cache, uint32_t stamp, uint64_t now_ticks);
+/**
+ * The same order in two parts. @return 2 when it is not left alone, and 1 more for a stranger: the
+ * larger goes first, and of equal ones the larger distance.
+ */
+unsigned mr_cache_rank_class(
+	const struct mr_cache *cache, uint32_t stamp, uint64_t now_ticks, unsigned *ret_distance);
 /** Clamps a way's stamp if it would wrap. */
 void mr_cache_age_way(struct mr_cache_bucket *b, unsigned way, uint64_t now_ticks);
 
@@ -176,6 +181,8 @@ uint32_t mr_cache_alloc(struct mr_cache_op *op, unsigned class);
 /** Counts one more row in, evicting one if max_rows or the index say so. @return false: impossible.
  */
 bool mr_cache_reserve_row(struct mr_cache_op *op);
+/** The same without evicting. @return false: there is no room. */
+bool mr_cache_reserve_free(struct mr_cache *cache);
 
 /** The row in a slot that its owner may read. Points into value memory. */
 struct mr_cache_row mr_cache_row_at(const struct mr_cache *cache, uint32_t loc);
@@ -187,6 +194,11 @@ void mr_cache_adapt_init(struct mr_cache *cache);
 void mr_cache_adapt_evicted(struct mr_cache *cache, uint32_t stamp, uint64_t now_ticks);
 /** Counts a key that came back, this long after its last access, if that was soon. */
 void mr_cache_adapt_returned(struct mr_cache *cache, bool known, unsigned age_ticks);
+
+// ---- mr_cache_rank.c: the order of worth ----
+
+/** The stamp of a row that comes in now with a past. */
+uint32_t mr_cache_stamp_of(const struct mr_cache_past *past, uint64_t now_ticks);
 
 /** A row that was accessed fewer than K times. */
 static mr_always_inline bool mr_cache_is_stranger(unsigned k, uint32_t stamp)

@@ -11,6 +11,7 @@ enum put_mode {
 	PUT_FILL,
 	PUT_UPDATE,
 	PUT_UPDATE_CACHED, //!< only if the key is cached
+	PUT_WARM,          //!< only if it is not, and there is free room
 };
 
 /** A row on its way in. */
@@ -40,7 +41,8 @@ struct mr_cache_lease mr_cache_lease(const struct mr_cache *cache, uint64_t hash
 
 static bool lease_holds(const struct put *put, uint32_t version)
 {
-	return put->mode != PUT_FILL || version == put->lease + put->op.own_bumps;
+	return (put->mode != PUT_FILL && put->mode != PUT_WARM) ||
+	       version == put->lease + put->op.own_bumps;
 }
 
 // Looks without a lock at what will probably be met under it. @return 0 or -ENOSPC.
@@ -58,15 +60,19 @@ static int make_room(struct put *put)
 	           mr_cache_class_for(cache,
 			   mr_cache_span(row->key_bytes,
 				   MR_MIN(ref.row_bytes, MR_CACHE_ROW_MAX_BYTES))) == put->class;
+	if (cached && put->mode == PUT_WARM)
+		return -EEXIST;
 	if (in_place || (!cached && put->mode == PUT_UPDATE_CACHED))
 		return 0;
 	if (!cached && !put->counted) {
-		if (!mr_cache_reserve_row(&put->op))
+		put->counted = put->mode == PUT_WARM ? mr_cache_reserve_free(cache)
+		                                     : mr_cache_reserve_row(&put->op);
+		if (!put->counted)
 			return -ENOSPC;
-		put->counted = true;
 	}
 	if (put->loc == 0) {
-		put->loc = mr_cache_alloc(&put->op, put->class);
+		put->loc = put->mode == PUT_WARM ? mr_cache_take_slot(cache, put->class)
+		                                 : mr_cache_alloc(&put->op, put->class);
 		if (put->loc == 0)
 			return -ENOSPC;
 		mr_cache_write_row(cache, put->loc, row);
@@ -90,6 +96,8 @@ static int replace(struct put *put, const struct mr_cache_place *place)
 		atomic_load_explicit(&mr_cache_head(cache, old)->what, memory_order_relaxed);
 	unsigned span = mr_cache_span(mr_cache_what_key_bytes(what), mr_cache_what_row_bytes(what));
 
+	if (put->mode == PUT_WARM)
+		return -EEXIST;
 	if (event_time_at(cache, old) > put->row.event_time_us)
 		return -ESTALE;
 	if (put->loc == 0 && mr_cache_class_for(cache, span) != put->class)
@@ -152,7 +160,7 @@ static int commit(struct put *put)
 	} else if (ret == -ENOENT) {
 		ret = put_new(put);
 	}
-	if (ret == -EAGAIN)
+	if (ret == -EAGAIN || ret == -EEXIST)
 		mr_cache_unlock_unchanged(cache, primary);
 	else
 		mr_cache_unlock(&put->op, primary);
@@ -224,6 +232,21 @@ int mr_cache_fill(struct mr_cache *cache, const struct mr_cache_row *row,
 	else if (ret == -ESTALE)
 		mr_cache_count(&cache->fills_stale, 1);
 	return ret;
+}
+
+int mr_cache_warm(struct mr_cache *cache, const struct mr_cache_row *row,
+	struct mr_cache_lease lease, const struct mr_cache_past *past, uint64_t now_ticks)
+{
+	struct put put = prepare(cache, row, PUT_WARM, now_ticks);
+
+	if (too_big(&put.row))
+		return -E2BIG;
+	put.lease = lease.version;
+	if (past != NULL) {
+		put.stamp = mr_cache_stamp_of(past, now_ticks);
+		put.stamped = true;
+	}
+	return put_row(&put);
 }
 
 // Drops a key unless what is cached is newer than @p limit_us. @return 0, -ENOENT or -ESTALE.
@@ -356,71 +379,4 @@ void mr_cache_age(struct mr_cache *cache, uint64_t now_ticks, uint64_t n_buckets
 	}
 	mr_cache_history_age(cache, now_ticks,
 		(n_buckets * cache->n_history_sets + cache->n_buckets - 1) / cache->n_buckets);
-}
-
-/** A row as it was while its bucket's version stood still. */
-struct snapshot {
-	struct mr_cache_row row;
-	uint32_t stamp;
-	uint8_t bytes[MR_CACHE_KEY_MAX_BYTES + 1 + MR_CACHE_ROW_MAX_BYTES];
-};
-
-static bool take_snapshot(const struct mr_cache *cache, struct mr_cache_bucket *b, unsigned way,
-	struct snapshot *snap)
-{
-	// why acquire: the bucket is read after its version.
-	uint32_t version = atomic_load_explicit(&b->version, memory_order_acquire);
-	uint32_t loc = atomic_load_explicit(&b->loc[way], memory_order_relaxed);
-	const struct mr_cache_row_head *head;
-	struct mr_cache_ref ref = {.bucket = b, .version = version};
-	unsigned key_span, n;
-	uint64_t what;
-
-	if (loc == 0 || (version & 1) != 0)
-		return false;
-	head = mr_cache_head(cache, loc);
-	what = atomic_load_explicit(&head->what, memory_order_relaxed);
-	key_span = mr_cache_key_span(mr_cache_what_key_bytes(what));
-	n = key_span + MR_MIN(mr_cache_what_row_bytes(what), MR_CACHE_ROW_MAX_BYTES);
-	if (n > (size_t)(cache->values_end - (const uint8_t *)(head + 1)))
-		return false;
-	mr_cache_copy(snap->bytes, head + 1, n);
-	snap->stamp = atomic_load_explicit(&b->stamp[way], memory_order_relaxed);
-	snap->row = (struct mr_cache_row){
-		.space = (mr_space_t)what,
-		.key = snap->bytes,
-		.key_bytes = mr_cache_what_key_bytes(what),
-		.row = snap->bytes + key_span,
-		.row_bytes = mr_cache_what_row_bytes(what),
-		.deleted = (what & MR_CACHE_WHAT_DELETED) != 0,
-		.event_time_us = atomic_load_explicit(&head->event_time_us, memory_order_relaxed),
-	};
-	snap->row.hash =
-		mr_hash_row(mr_hash_key(snap->row.key, snap->row.key_bytes), snap->row.space);
-	return mr_cache_valid_inline(&ref);
-}
-
-bool mr_cache_walk(struct mr_cache *cache, uint64_t now_ticks, uint64_t *cursor, uint64_t n_buckets,
-	mr_cache_walk_fn fn, void *arg)
-{
-	struct snapshot snap;
-
-	for (; n_buckets > 0 && *cursor < cache->n_buckets; n_buckets--, ++*cursor) {
-		struct mr_cache_bucket *b = &cache->buckets[*cursor];
-
-		for (unsigned way = 0; way < MR_CACHE_WAYS; way++) {
-			for (unsigned i = 0; i < MR_CACHE_FIND_TRIES; i++) {
-				if (atomic_load_explicit(&b->loc[way], memory_order_relaxed) == 0)
-					break;
-				if (take_snapshot(cache, b, way, &snap)) {
-					fn(&snap.row,
-						mr_cache_k_distance(cache, snap.stamp, now_ticks),
-						arg);
-					break;
-				}
-				mr_cache_back_off();
-			}
-		}
-	}
-	return *cursor < cache->n_buckets;
 }

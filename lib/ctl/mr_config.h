@@ -110,6 +110,8 @@ struct mr_config_cache {
 	uint64_t mean_row_bytes;
 	double crp_ratio;     //!< -1: the cache's default
 	double history_ratio; //!< -1: the cache's default
+	bool warm;
+	uint64_t warm_rate; //!< keys a second; 0: no limit
 };
 
 /** Lists of prefixes as text that mr_prefixes_parse() takes. */

@@ -125,6 +125,8 @@ int mr_ctl_reload(struct mr_ctl *ctl, FILE *out, struct mr_err *err)
 		mr_config_take_reloadable(config, new);
 		mr_log_set_level((enum mr_log_level)config->log_level);
 		mr_filter_set_rebuild_above(ctl->p.filter, config->filter.rebuild_above);
+		if (ctl->p.warm != NULL)
+			mr_warm_set_rate(ctl->p.warm, config->cache.warm_rate);
 		pthread_mutex_unlock(&ctl->config);
 	}
 	if (ret == 0 && ctl->p.policy != NULL)

@@ -23,6 +23,7 @@
 #include "mr_registry.h"
 #include "mr_store.h"
 #include "mr_tiers.h"
+#include "mr_warm.h"
 
 /** Everything there is to look at. All of it must outlive the mr_ctl. */
 struct mr_ctl_params {
@@ -40,8 +41,9 @@ struct mr_ctl_params {
 	struct mr_set_counters **rx_sets, **io_sets; //!< likewise, each by set id; NULL: none yet
 	struct mr_registry *registry;
 	struct mr_filter *filter;
+	struct mr_warm *warm;     //!< NULL: none
 	struct mr_policy *policy; //!< NULL: none
-	_Atomic bool *stop; //!< set by the admin verb `stop`
+	_Atomic bool *stop;       //!< set by the admin verb `stop`
 };
 
 struct mr_ctl;

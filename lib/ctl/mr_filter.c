@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "mr_log.h"
 #include "mr_thread.h"
@@ -22,14 +21,6 @@ const char *mr_filter_state_name(enum mr_filter_state state)
 	return (unsigned)state < MR_FILTER_STATE_COUNT ? names[state] : "none";
 }
 
-static uint64_t monotonic_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * MR_US_PER_S + (uint64_t)ts.tv_nsec / MR_NS_PER_US;
-}
-
 static void set_state(struct mr_filter *f, enum mr_filter_state state)
 {
 	// why relaxed: a figure; lookups go by the pointers.
@@ -42,12 +33,12 @@ static void set_state(struct mr_filter *f, enum mr_filter_state state)
 // Looks at the filter in force; under the lock, which keeps its memory. Milliseconds when large.
 static void refresh_stats(struct mr_filter *f)
 {
-	uint64_t start_us = monotonic_us();
+	uint64_t start_us = mr_thread_now_us();
 
 	for (unsigned i = 0; i < f->now.n_nodes; i++)
 		mr_bloom_stats(f->now.blooms[i], &f->node_stats[i]);
 	f->has_stats = f->now.n_nodes > 0;
-	f->look_us = monotonic_us() - start_us;
+	f->look_us = mr_thread_now_us() - start_us;
 }
 
 // Whether a rebuild would help: the rate is over the limit, or the store holds far more keys than
@@ -66,7 +57,7 @@ static bool outgrown(struct mr_filter *f)
 // One rebuild and its book-keeping. Returns with the lock held, as it is called.
 static int rebuild(struct mr_filter *f)
 {
-	uint64_t start_us = monotonic_us();
+	uint64_t start_us = mr_thread_now_us();
 	struct mr_err err = {""};
 	int ret;
 
@@ -86,7 +77,7 @@ static int rebuild(struct mr_filter *f)
 	}
 	f->rebuilds++;
 	f->loaded = false;
-	f->build_us = monotonic_us() - start_us;
+	f->build_us = mr_thread_now_us() - start_us;
 	f->built_keys = atomic_load_explicit(&f->done_keys, memory_order_relaxed);
 	refresh_stats(f);
 	f->added_after = f->node_stats[0].added_keys;
@@ -94,17 +85,6 @@ static int rebuild(struct mr_filter *f)
 		"built from %" PRIu64 " keys in %" PRIu64 " ms, room for %" PRIu64, f->built_keys,
 		f->build_us / MR_US_PER_MS, f->node_stats[0].capacity_keys);
 	return 0;
-}
-
-static void wait_ms(struct mr_filter *f, uint64_t ms)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += (long)(ms % 1000 * MR_NS_PER_MS);
-	until.tv_sec += (time_t)(ms / 1000) + until.tv_nsec / (long)MR_NS_PER_S;
-	until.tv_nsec %= (long)MR_NS_PER_S;
-	pthread_cond_timedwait(&f->wake, &f->lock, &until);
 }
 
 static void *run(void *arg)
@@ -118,17 +98,18 @@ static void *run(void *arg)
 		bool wanted = f->wanted;
 
 		refresh_stats(f);
-		if (f->holds == 0 && (wanted || (outgrown(f) && monotonic_us() >= retry_us))) {
+		if (f->holds == 0 && (wanted || (outgrown(f) && mr_thread_now_us() >= retry_us))) {
 			f->wanted = false;
 			if (rebuild(f) < 0)
-				retry_us = monotonic_us() + RETRY_S * MR_US_PER_S;
+				retry_us = mr_thread_now_us() + RETRY_S * MR_US_PER_S;
 			continue;
 		}
 		// A first build that failed is tried again.
-		if (f->holds == 0 && f->now.n_nodes == 0 && monotonic_us() >= retry_us)
+		if (f->holds == 0 && f->now.n_nodes == 0 && mr_thread_now_us() >= retry_us)
 			f->wanted = true;
 		else
-			wait_ms(f, MR_MAX(f->p.check_ms, LOOK_SHARE * f->look_us / MR_US_PER_MS));
+			mr_thread_wait_us(&f->wake, &f->lock,
+				MR_MAX(f->p.check_ms * MR_US_PER_MS, LOOK_SHARE * f->look_us));
 	}
 	pthread_mutex_unlock(&f->lock);
 	return NULL;
@@ -136,16 +117,6 @@ static void *run(void *arg)
 
 // ---- start and stop
 // ------------------------------------------------------------------------------
-
-static void init_condition(struct mr_filter *f)
-{
-	pthread_condattr_t attr;
-
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&f->wake, &attr);
-	pthread_condattr_destroy(&attr);
-}
 
 struct mr_filter *mr_filter_create(const struct mr_filter_params *params, struct mr_err *err)
 {
@@ -163,7 +134,7 @@ struct mr_filter *mr_filter_create(const struct mr_filter_params *params, struct
 	f->p.check_ms = params->check_ms != 0 ? params->check_ms : CHECK_DEFAULT_MS;
 	f->rebuild_above = params->rebuild_above;
 	pthread_mutex_init(&f->lock, NULL);
-	init_condition(f);
+	mr_thread_cond_init(&f->wake);
 	f->loaded = mr_filter_file_load(f);
 	if (f->loaded) {
 		set_state(f, MR_FILTER_READY);

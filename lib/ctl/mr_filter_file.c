@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "mr_file.h"
 #include "mr_hash.h"
 #include "mr_log.h"
 
@@ -33,43 +34,6 @@ static_assert(sizeof(struct file_head) == 64, "on-disk layout");
 static uint64_t head_check(const struct file_head *head)
 {
 	return mr_hash_key(head, offsetof(struct file_head, check));
-}
-
-static int file_path(const struct mr_filter *f, const char *suffix, char *path, size_t path_bytes)
-{
-	int n = snprintf(path, path_bytes, "%s/" MR_FILTER_FILE "%s", f->p.path, suffix);
-
-	return n > 0 && (size_t)n < path_bytes ? 0 : -ENAMETOOLONG;
-}
-
-// Makes what was done to names in the store's directory last.
-static int sync_directory(const struct mr_filter *f)
-{
-	int fd = open(f->p.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (fsync(fd) < 0)
-		ret = -errno;
-	close(fd);
-	return ret;
-}
-
-// ---- loading
-// -------------------------------------------------------------------------------------
-
-static bool read_whole(int fd, void *to, size_t bytes)
-{
-	for (size_t at = 0; at < bytes;) {
-		ssize_t n = read(fd, (uint8_t *)to + at, bytes - at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		at += (size_t)n;
-	}
-	return true;
 }
 
 // Why a file cannot be used, or NULL.
@@ -102,7 +66,7 @@ static const char *read_blooms(const struct mr_filter *f, int fd, const struct f
 			return "does not fit the memory there is";
 		if (i > 0)
 			memcpy(mem, g->blooms[0], head->bloom_bytes);
-		else if (!read_whole(fd, mem, head->bloom_bytes)) {
+		else if (!mr_file_read_whole(fd, mem, head->bloom_bytes)) {
 			mr_mem_free(mem);
 			return "cannot be read";
 		}
@@ -124,7 +88,7 @@ static const char *read_file(struct mr_filter *f, int fd, struct mr_filter_gener
 	const char *defect;
 	struct stat st;
 
-	if (fstat(fd, &st) < 0 || !read_whole(fd, &head, sizeof(head)))
+	if (fstat(fd, &st) < 0 || !mr_file_read_whole(fd, &head, sizeof(head)))
 		return "cannot be read";
 	defect = head_defect(f, &head, &st);
 	if (defect != NULL)
@@ -146,7 +110,7 @@ bool mr_filter_file_load(struct mr_filter *f)
 	char path[PATH_MAX];
 	int fd;
 
-	if (file_path(f, "", path, sizeof(path)) < 0)
+	if (mr_file_path(f->p.path, MR_FILTER_FILE, path, sizeof(path)) < 0)
 		return false;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
@@ -154,7 +118,7 @@ bool mr_filter_file_load(struct mr_filter *f)
 	defect = read_file(f, fd, &g);
 	close(fd);
 	// From the first write on it is wrong: it must be gone before there can be one.
-	if ((unlink(path) < 0 || sync_directory(f) < 0) && defect == NULL)
+	if ((unlink(path) < 0 || mr_file_sync_directory(f->p.path) < 0) && defect == NULL)
 		defect = "cannot be deleted";
 	if (defect != NULL) {
 		mr_log(MR_LOG_INFO, "filter", "%s %s: building anew", path, defect);
@@ -168,62 +132,31 @@ bool mr_filter_file_load(struct mr_filter *f)
 // ---- saving
 // --------------------------------------------------------------------------------------
 
-static int write_whole(int fd, const void *from, size_t bytes)
+static int write_filter(int fd, void *arg)
 {
-	for (size_t at = 0; at < bytes;) {
-		ssize_t n = write(fd, (const uint8_t *)from + at, bytes - at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		at += (size_t)n;
-	}
-	return 0;
-}
-
-static int write_file(struct mr_filter *f, const char *path)
-{
+	const struct mr_filter *f = arg;
 	struct file_head head = {.magic = MAGIC, .version = VERSION, .fpr = f->p.fpr};
 	size_t bytes;
 	const void *bloom = mr_bloom_bytes(f->now.blooms[0], &bytes);
-	int fd, ret;
+	int ret;
 
 	head.sequence = mr_store_sequence(f->p.store);
 	head.bloom_bytes = bytes;
 	head.built_keys = f->built_keys;
 	head.check = head_check(&head);
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -errno;
-	ret = write_whole(fd, &head, sizeof(head));
-	if (ret == 0)
-		ret = write_whole(fd, bloom, bytes);
-	if (ret == 0 && fsync(fd) < 0)
-		ret = -errno;
-	if (close(fd) < 0 && ret == 0)
-		ret = -errno;
-	return ret;
+	ret = mr_file_write_whole(fd, &head, sizeof(head));
+	return ret < 0 ? ret : mr_file_write_whole(fd, bloom, bytes);
 }
 
 int mr_filter_save(struct mr_filter *f, struct mr_err *err)
 {
-	char path[PATH_MAX], temporary[PATH_MAX];
 	int ret;
 
 	if (f->now.n_nodes == 0)
 		return -ENOENT;
-	if (file_path(f, "", path, sizeof(path)) < 0 ||
-		file_path(f, ".new", temporary, sizeof(temporary)) < 0)
-		return mr_fail(err, ENAMETOOLONG, "%s: path too long", f->p.path);
-	ret = write_file(f, temporary);
-	if (ret == 0 && rename(temporary, path) < 0)
-		ret = -errno;
-	if (ret == 0)
-		ret = sync_directory(f);
-	if (ret < 0) {
-		unlink(temporary);
-		return mr_fail(err, -ret, "%s: cannot save the filter: %s", path, strerror(-ret));
-	}
+	ret = mr_file_replace(f->p.path, MR_FILTER_FILE, write_filter, f);
+	if (ret < 0)
+		return mr_fail(err, -ret, "%s/" MR_FILTER_FILE ": cannot save the filter: %s",
+			f->p.path, strerror(-ret));
 	return 0;
 }

@@ -13,6 +13,8 @@
 struct cache_figures {
 	struct mr_cache_stats s;
 	uint64_t now_ticks, age_at_eviction_p50_ticks, age_at_eviction_p99_ticks;
+	const char *warm_state;
+	uint64_t warm_keys, warm_done_keys, warm_rows, warm_us;
 };
 
 #define CACHE(member, unit, help)                                                         \
@@ -57,12 +59,33 @@ static const struct mr_tel_field cache_fields[] = {
 		"median age of rows evicted for capacity"),
 	MR_TEL(cache_figures, age_at_eviction_p99_ticks, U64, "ticks",
 		"99th percentile of that age"),
+	MR_TEL(cache_figures, warm_state, POINTER, "text",
+		"warm restart: off, reading, done, full (no room for the rest), refused (the file "
+		"is damaged), failed (the store cannot be read) or stopped"),
+	MR_TEL(cache_figures, warm_keys, U64, "keys", "saved at the last stop"),
+	MR_TEL(cache_figures, warm_done_keys, U64, "keys", "of them, looked at so far"),
+	MR_TEL(cache_figures, warm_rows, U64, "rows",
+		"of them, read back into the cache; the rest was cached already, is gone, expired, "
+		"or was written meanwhile"),
+	MR_TEL(cache_figures, warm_us, U64, "us", "since that began, or how long it took"),
 };
 
 static const struct mr_tel_block cache_blocks[] = {
 	{"node<N>", "the cache of the plan's NUMA node number N.", cache_fields,
 		MR_ARRAY_SIZE(cache_fields)},
 };
+
+static void warm_figures(struct mr_warm *warm, unsigned node, struct cache_figures *f)
+{
+	struct mr_warm_stats stats;
+
+	mr_warm_stats(warm, node, &stats);
+	f->warm_state = mr_warm_state_name(stats.state);
+	f->warm_keys = stats.keys;
+	f->warm_done_keys = stats.done;
+	f->warm_rows = stats.rows;
+	f->warm_us = stats.us;
+}
 
 static int cache_fill(struct mr_ctl *ctl, const char *params, struct rte_tel_data *d)
 {
@@ -79,6 +102,7 @@ static int cache_fill(struct mr_ctl *ctl, const char *params, struct rte_tel_dat
 		f->now_ticks = mr_node_ticks(node);
 		f->age_at_eviction_p50_ticks = mr_hist_quantile(&f->s.age_at_eviction_ticks, 0.5);
 		f->age_at_eviction_p99_ticks = mr_hist_quantile(&f->s.age_at_eviction_ticks, 0.99);
+		warm_figures(ctl->p.warm, i, f);
 		snprintf(name, sizeof(name), "node%u", i);
 		ret = mr_tel_child_fields(d, name, &cache_blocks[0], f);
 	}

@@ -2,6 +2,9 @@
 #include "mr_thread.h"
 
 #include <signal.h>
+#include <time.h>
+
+#include "mr_units.h"
 
 int mr_thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *arg)
 {
@@ -15,4 +18,33 @@ int mr_thread_start(pthread_t *thread, const char *name, void *(*run)(void *), v
 	if (ret == 0)
 		pthread_setname_np(*thread, name);
 	return -ret;
+}
+
+uint64_t mr_thread_now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * MR_US_PER_S + (uint64_t)ts.tv_nsec / MR_NS_PER_US;
+}
+
+void mr_thread_cond_init(pthread_cond_t *cond)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(cond, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+void mr_thread_wait_us(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t us)
+{
+	uint64_t until_us = mr_thread_now_us() + us;
+	struct timespec until = {
+		.tv_sec = (time_t)(until_us / MR_US_PER_S),
+		.tv_nsec = (long)(until_us % MR_US_PER_S * MR_NS_PER_US),
+	};
+
+	pthread_cond_timedwait(cond, lock, &until);
 }

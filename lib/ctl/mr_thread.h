@@ -12,3 +12,12 @@
 
 /** @return 0 or -errno. */
 int mr_thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *arg);
+
+/** The clock that the waits below go by. */
+uint64_t mr_thread_now_us(void);
+
+/** A condition for mr_thread_wait_us(). */
+void mr_thread_cond_init(pthread_cond_t *cond);
+
+/** Waits for @p cond for at most @p us; @p lock is held. */
+void mr_thread_wait_us(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t us);
