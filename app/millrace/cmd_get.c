@@ -13,6 +13,8 @@ static const struct option_def options[] = {
 	{"strong", NULL, "all keys at one snapshot, none older than any acknowledged write"},
 	{"as-of", "TIME", "as it was then: RFC 3339, or microseconds; the sets must keep history"},
 	{"keys-from", "FILE", "more keys, one a line; - is stdin"},
+	{"times", NULL, "say on stderr where the time went inside the server"},
+	{"trace", "ID", "a number that the server's slow log notes"},
 	{NULL, NULL, NULL},
 };
 
@@ -185,15 +187,46 @@ static void print_json(const struct mr_client_result *result, const struct keys 
 	}
 }
 
+static void print_times(const struct mr_client_result *result)
+{
+	static const char *const met[] = {"answered through an I/O lcore", "store compacting",
+		"store stalling writes", "breaker open", "loop stood still"};
+	struct mr_client_times t;
+
+	if (!mr_client_result_times(result, &t)) {
+		fprintf(stderr, "times: none came\n");
+		return;
+	}
+	const struct {
+		const char *name;
+		uint32_t ns;
+	} stages[] = {{"parse", t.parse_ns}, {"probe", t.probe_ns}, {"ring", t.ring_ns},
+		{"queue", t.queue_ns}, {"lock", t.lock_ns}, {"read", t.read_ns},
+		{"commit", t.commit_ns}};
+
+	fprintf(stderr, "times: total %.1f us", t.total_ns * 1e-3);
+	for (unsigned i = 0; i < MR_ARRAY_SIZE(stages); i++)
+		if (stages[i].ns != 0)
+			fprintf(stderr, ", %s %.1f us", stages[i].name, stages[i].ns * 1e-3);
+	for (unsigned i = 0; i < MR_ARRAY_SIZE(met); i++)
+		if (t.met & 1u << i)
+			fprintf(stderr, "; %s", met[i]);
+	fputc('\n', stderr);
+}
+
 static int get_and_print(const struct invocation *inv, struct mr_client *client,
 	struct mr_client_view *view, const struct keys *keys)
 {
 	struct mr_client_read read = {.strong = option(inv, "strong") != NULL};
 	struct mr_client_result *result;
+	uint64_t trace_id;
 	int rc = option_time_of(inv, "as-of", 0, &read.as_of_us);
 
+	if (rc == 0)
+		rc = option_u64(inv, "trace", 0, &trace_id);
 	if (rc != 0)
 		return rc;
+	mr_client_trace(client, trace_id, option(inv, "times") != NULL);
 	rc = mr_client_get_as(client, view, &read, keys->keys, keys->n, &result);
 	if (rc == -EMSGSIZE)
 		return complain(inv, EXIT_BAD_INPUT,
@@ -206,6 +239,8 @@ static int get_and_print(const struct invocation *inv, struct mr_client *client,
 		print_json(result, keys);
 	else
 		print_table(result, keys);
+	if (option(inv, "times") != NULL)
+		print_times(result);
 	rc = exit_code_of_result(inv, result);
 	mr_client_result_free(result);
 	return rc;

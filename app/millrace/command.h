@@ -55,7 +55,7 @@ struct invocation {
 
 extern const struct command cmd_get, cmd_put, cmd_del, cmd_ping, cmd_load, cmd_sets, cmd_stat,
 	cmd_ctl, cmd_advise;
-extern const struct command cmd_blast, cmd_top, cmd_exporter;
+extern const struct command cmd_blast, cmd_top, cmd_slow, cmd_exporter;
 extern const struct command cmd_plan, cmd_switch, cmd_version;
 extern const struct command cmd_tail, cmd_backup, cmd_restore, cmd_verify;
 extern const struct command cmd_pcap;

@@ -26,6 +26,7 @@ static const struct command *const commands[] = {
 	&cmd_pcap,
 	&cmd_stat,
 	&cmd_top,
+	&cmd_slow,
 	&cmd_exporter,
 	&cmd_ctl,
 	&cmd_advise,

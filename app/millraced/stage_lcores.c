@@ -36,6 +36,7 @@ static int make_rx(struct millraced *m, unsigned i)
 		.other = m->other,
 		.idler = idler(m, m->config.lcores.rx_idle),
 		.overrun_cycles = m->config.lcores.watchdog_us * rte_get_tsc_hz() / MR_US_PER_S,
+		.slow_above_us = m->config.lcores.slow_above_us,
 	};
 
 	m->rx[i] = mr_rx_create(&params);
@@ -64,6 +65,7 @@ static int make_io(struct millraced *m, unsigned i)
 		.breaker = &m->breaker,
 		.future_max_us = m->config.writes.max_future_us,
 		.age_max_us = m->config.handoff_max_age_us,
+		.slow_above_us = m->config.lcores.slow_above_us,
 	};
 
 	// I/O lcores wait for misses: polling for them by default would only burn a core.

@@ -29,6 +29,15 @@ bool mr_reply_fits_port(const struct mr_port *port)
 	return mr_port_max_payload(port) >= MR_REPLY_MIN_BYTES + overhead;
 }
 
+bool mr_reply_has_room(const struct rte_mbuf *m, const struct mr_port *port, unsigned bytes)
+{
+	const struct mr_packet *at =
+		RTE_MBUF_DYNFIELD(m, mr_packet_offset, const struct mr_packet *);
+
+	return bytes <=
+	       payload_room(m, at, (uint16_t)(port->max_payload_bytes - (at->is_ip6 ? 20 : 0)));
+}
+
 void mr_reply_begin(struct mr_reply *reply, struct rte_mbuf *m, struct rte_mempool *pool,
 	const struct mr_port *port, const struct mr_wire_request *req, const struct mr_view *view,
 	uint8_t *scratch)
@@ -42,6 +51,13 @@ void mr_reply_begin(struct mr_reply *reply, struct rte_mbuf *m, struct rte_mempo
 	reply->payload = mr_packet_payload(m);
 	reply->at = REP_BYTES;
 	reply->max = payload_room(m, at, max);
+	reply->kept = 0;
+	reply->times = false;
+	// Any datagram may turn out to be the last.
+	if (mr_unlikely(req->flags & MR_WIRE_F_TIMES) &&
+		reply->max >= MR_REPLY_MIN_BYTES + sizeof(struct mr_wire_times))
+		reply->kept = sizeof(struct mr_wire_times);
+	reply->max -= reply->kept;
 	reply->entry = 0;
 	reply->first_entry = 0;
 	reply->n_entries = 0;
@@ -73,6 +89,13 @@ static void close_datagram(struct mr_reply *reply)
 	mr_packet(reply->last)->payload_bytes = reply->at;
 }
 
+// Room for entries in a further mbuf, which may have a smaller buffer than the request's.
+static uint16_t datagram_room(
+	const struct mr_reply *reply, const struct rte_mbuf *m, const struct mr_packet *at)
+{
+	return (uint16_t)(payload_room(m, at, (uint16_t)(reply->max + reply->kept)) - reply->kept);
+}
+
 static int next_datagram(struct mr_reply *reply)
 {
 	const struct mr_packet *first = mr_packet(reply->first);
@@ -95,7 +118,7 @@ static int next_datagram(struct mr_reply *reply)
 	mr_packet(reply->last)->next_datagram = m;
 	reply->last = m;
 	reply->payload = mr_packet_payload(m);
-	reply->max = MR_MIN(reply->max, payload_room(m, at, reply->max));
+	reply->max = MR_MIN(reply->max, datagram_room(reply, m, at));
 	reply->at = REP_BYTES;
 	reply->first_entry = reply->entry;
 	reply->n_entries = 0;
@@ -220,6 +243,15 @@ int mr_reply_ref(
 	return 0;
 }
 
+void mr_reply_times(struct mr_reply *reply, const struct mr_wire_times *times)
+{
+	if (reply->kept == 0)
+		return;
+	mr_wire_times_put(reply->payload + reply->at, times);
+	reply->at = (uint16_t)(reply->at + sizeof(*times));
+	reply->times = true;
+}
+
 void mr_reply_abandon(struct mr_reply *reply)
 {
 	struct rte_mbuf *m = mr_packet(reply->first)->next_datagram;
@@ -271,6 +303,9 @@ void mr_reply_finish(struct mr_reply *reply, const struct mr_port *port)
 
 	close_datagram(reply);
 	put_head(reply, mr_packet_payload(m), 0, 0, reply->first_n_entries);
+	if (mr_unlikely(reply->times))
+		mr_store_le16(
+			reply->payload + offsetof(struct mr_wire_rep, flags), MR_WIRE_R_TIMES);
 	at->payload_bytes = reply->first_at;
 	for (;;) {
 		turn_around(m, at, port, at->payload_bytes);

@@ -34,6 +34,8 @@ struct mr_reply {
 	uint16_t first_entry; //!< of `last`
 	uint16_t n_entries;   //!< in `last`
 	uint16_t n_datagrams;
+	uint16_t kept; //!< bytes of every datagram that entries do not use: for times
+	bool times;    //!< end `last`
 	uint16_t first_at, first_n_entries; //!< of `first`, once it is no longer `last`
 	const struct mr_wire_request *req;  //!< what all datagrams say is made of these two
 	const struct mr_view *view;
@@ -57,11 +59,18 @@ int mr_reply_row(struct mr_reply *reply, const struct mr_view_part *part, const 
 int mr_reply_ref(
 	struct mr_reply *reply, const struct mr_view_part *part, const struct mr_cache_ref *ref);
 
+/** Ends the last datagram with times, which the request asked for: once, when all entries are
+ * there. */
+void mr_reply_times(struct mr_reply *reply, const struct mr_wire_times *times);
+
 /** Takes it all back: further mbufs are freed. The caller restores the request's body. */
 void mr_reply_abandon(struct mr_reply *reply);
 
 /** Writes the headers. The chain in struct mr_packet is ready to be sent. */
 void mr_reply_finish(struct mr_reply *reply, const struct mr_port *port);
+
+/** Whether a reply of @p bytes of payload fits the mbuf and its port. */
+bool mr_reply_has_room(const struct rte_mbuf *m, const struct mr_port *port, unsigned bytes);
 
 /**
  * Turns @p m around with @p payload_bytes of payload that are already in place: for replies that

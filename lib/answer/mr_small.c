@@ -72,20 +72,28 @@ enum mr_wire_result mr_small_describe(struct rte_mbuf *m, const struct mr_port *
 }
 
 void mr_small_ack(struct rte_mbuf *m, const struct mr_port *port, const struct mr_wire_request *req,
-	const uint8_t *statuses, bool durable)
+	const uint8_t *statuses, bool durable, const struct mr_wire_times *times)
 {
+	unsigned bytes = REP_BYTES + req->key_count * (unsigned)sizeof(struct mr_wire_ack);
 	uint8_t *payload = mr_packet_payload(m);
 	struct mr_wire_rep head;
+	uint16_t flags = durable ? MR_WIRE_R_DURABLE : 0;
 
 	mr_wire_reply_begin(&head, req, MR_WIRE_RESULT_OK);
 	head.entry_count = htole16(req->key_count);
-	if (durable)
-		head.flags = htole16(MR_WIRE_R_DURABLE);
+	// Acknowledgements are always shorter than their request; with times they may not be.
+	if (times != NULL && mr_reply_has_room(m, port, bytes + (unsigned)sizeof(*times)))
+		flags |= MR_WIRE_R_TIMES;
+	head.flags = htole16(flags);
 	memcpy(payload, &head, sizeof(head));
 	for (unsigned i = 0; i < req->key_count; i++) {
 		struct mr_wire_ack ack = {.status = statuses[i]};
 
 		memcpy(payload + REP_BYTES + i * sizeof(ack), &ack, sizeof(ack));
 	}
-	mr_reply_plain(m, port, REP_BYTES + req->key_count * (unsigned)sizeof(struct mr_wire_ack));
+	if (flags & MR_WIRE_R_TIMES) {
+		mr_wire_times_put(payload + bytes, times);
+		bytes += (unsigned)sizeof(*times);
+	}
+	mr_reply_plain(m, port, bytes);
 }

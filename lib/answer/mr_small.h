@@ -33,6 +33,6 @@ enum mr_wire_result mr_small_describe(struct rte_mbuf *m, const struct mr_port *
 void mr_small_refuse(struct rte_mbuf *m, const struct mr_port *port,
 	const struct mr_wire_request *req, enum mr_wire_result result);
 
-/** Answers a write with a status per record. */
+/** Answers a write with a status per record. @param times  NULL: none are told. */
 void mr_small_ack(struct rte_mbuf *m, const struct mr_port *port, const struct mr_wire_request *req,
-	const uint8_t *statuses, bool durable);
+	const uint8_t *statuses, bool durable, const struct mr_wire_times *times);

@@ -354,6 +354,12 @@ int mr_client_get_as(struct mr_client *client, struct mr_client_view *view,
 	return rc;
 }
 
+void mr_client_trace(struct mr_client *client, uint64_t trace_id, bool times)
+{
+	client->trace_id = trace_id;
+	client->times = times;
+}
+
 int mr_client_get(struct mr_client *client, struct mr_client_view *view,
 	const struct mr_client_key *keys, size_t n_keys, struct mr_client_result **ret_result)
 {

@@ -99,6 +99,24 @@ struct mr_client_read {
 	uint64_t as_of_us; //!< the rows as they were then; 0: now. The view's sets keep history
 };
 
+/**
+ * Where the time of a request went inside the server (docs/protocol.md, Times), in nanoseconds.
+ * What it did not go through is 0; UINT32_MAX is that or more.
+ */
+struct mr_client_times {
+	uint64_t trace_id;
+	uint32_t total_ns; //!< from receiving it to writing the answer
+	uint32_t parse_ns, probe_ns;
+	uint32_t ring_ns, queue_ns, lock_ns, read_ns, commit_ns;
+	uint32_t met; //!< MR_CLIENT_MET_*
+};
+
+#define MR_CLIENT_MET_IO 0x0001u         //!< memory did not have it all, or it was a write
+#define MR_CLIENT_MET_COMPACTION 0x0002u //!< the store was compacting
+#define MR_CLIENT_MET_STALL 0x0004u      //!< the store slowed writes down, or stopped them
+#define MR_CLIENT_MET_BREAKER 0x0008u    //!< the server had given its store up for a while
+#define MR_CLIENT_MET_LOOP 0x0010u       //!< the server's receiving loop stood still
+
 /** Outcome of one key in one set of the view, or of one row of a write. */
 enum mr_client_status {
 	MR_CLIENT_OK = 0,
@@ -242,6 +260,12 @@ int mr_client_put(struct mr_client *client, const struct mr_schema *schema,
 int mr_client_delete(struct mr_client *client, const struct mr_schema *schema,
 	const struct mr_client_row *rows, size_t n_rows, struct mr_client_result **ret_result);
 
+/**
+ * Gives the calls from here on a trace id, which the server notes with slow and refused requests,
+ * and asks for the times of their stages. 0 and false: neither, as at first.
+ */
+void mr_client_trace(struct mr_client *client, uint64_t trace_id, bool times);
+
 // ---- asynchronous calls ------------------------------------------------------------------------
 
 /**
@@ -309,6 +333,13 @@ uint64_t mr_client_result_event_time_us(
 
 /** Why a server refused ("unknown_view", "denied", ...); NULL when none did. */
 const char *mr_client_result_refusal(const struct mr_client_result *result);
+
+/**
+ * Times of the request that took longest of those that the call was cut into.
+ * @return false: none were asked for, or none came.
+ */
+bool mr_client_result_times(
+	const struct mr_client_result *result, struct mr_client_times *ret_times);
 
 /** Write: true when every row that is OK was on stable storage when it was acknowledged. */
 bool mr_client_result_durable(const struct mr_client_result *result);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct mr_client_result *call_new(uint8_t op, void *user)
+static struct mr_client_result *call_new(const struct mr_client *client, uint8_t op, void *user)
 {
 	struct mr_client_result *call = calloc(1, sizeof(*call));
 
@@ -16,6 +16,9 @@ static struct mr_client_result *call_new(uint8_t op, void *user)
 	call->user = user;
 	call->n_sets = 1;
 	call->durable = true;
+	call->trace_id = client->trace_id;
+	call->flags = (uint16_t)((client->trace_id != 0 ? MR_WIRE_F_TRACE : 0) |
+				 (client->times && op != MR_WIRE_OP_PING ? MR_WIRE_F_TIMES : 0));
 	return call;
 }
 
@@ -185,11 +188,11 @@ int mr_client_call_get(struct mr_client *client, struct mr_client_view *view,
 	// A second request would see another snapshot.
 	if ((flags & MR_WIRE_F_STRONG) && !fits_one_request(client, keys, n_keys))
 		return -EMSGSIZE;
-	call = call_new(MR_WIRE_OP_GET, user);
+	call = call_new(client, MR_WIRE_OP_GET, user);
 	if (call == NULL)
 		return -ENOMEM;
 	call->view = view;
-	call->flags = flags;
+	call->flags |= flags;
 	call->as_of_us = read != NULL ? read->as_of_us : 0;
 	return enter(client, call, &request, ret_call);
 }
@@ -203,7 +206,7 @@ int mr_client_call_write(struct mr_client *client, uint8_t op, const struct mr_s
 
 	if (n_rows == 0)
 		return -EINVAL;
-	call = call_new(op, user);
+	call = call_new(client, op, user);
 	if (call == NULL)
 		return -ENOMEM;
 	call->set_id = schema->id;
@@ -217,7 +220,7 @@ int mr_client_call_ping(struct mr_client *client, struct mr_client_result **ret_
 	// One entry without a key: what comes back is its status.
 	static const struct mr_client_key key = {"", 1};
 	struct request request = {.keys = &key, .n = 1};
-	struct mr_client_result *call = call_new(MR_WIRE_OP_PING, NULL);
+	struct mr_client_result *call = call_new(client, MR_WIRE_OP_PING, NULL);
 
 	return call == NULL ? -ENOMEM : enter(client, call, &request, ret_call);
 }
@@ -247,7 +250,7 @@ static struct cut cut_get(struct mr_client *client, const struct mr_client_resul
 	struct mr_wire_key keys[MR_WIRE_KEYS_MAX];
 	uint32_t expected = expected_bytes(call->def->view);
 	uint32_t reply_bytes = 0;
-	uint32_t bytes = sizeof(struct mr_wire_req) + sizeof(uint64_t);
+	uint32_t bytes = sizeof(struct mr_wire_req) + 2 * sizeof(uint64_t);
 	bool is_one = (call->flags & MR_WIRE_F_STRONG) != 0;
 	size_t left = call->n_keys - call->cursor;
 	struct cut cut = {0};
@@ -307,6 +310,7 @@ static struct cut cut_part(struct mr_client *client, const struct mr_client_resu
 		.request_id = mr_client_next_id(client),
 		.deadline_us = client->options.deadline_us,
 		.as_of_us = call->as_of_us,
+		.trace_id = call->trace_id,
 		.flags = call->flags,
 		.view = call->op == MR_WIRE_OP_GET ? call->def->view->id : call->set_id,
 	};

@@ -156,7 +156,8 @@ struct mr_client_result {
 	uint32_t layout;              //!< PUT
 	uint32_t parts_open;
 	uint64_t as_of_us; //!< GET with MR_WIRE_F_ASOF
-	uint16_t flags;    //!< GET: MR_WIRE_F_STRONG, MR_WIRE_F_ASOF
+	uint64_t trace_id; //!< with MR_WIRE_F_TRACE
+	uint16_t flags;    //!< MR_WIRE_F_TRACE, _TIMES; GET: _STRONG, _ASOF
 	uint16_t set_id;   //!< PUT, DELETE
 	uint16_t n_sets;
 	uint8_t op;
@@ -164,6 +165,8 @@ struct mr_client_result {
 	uint8_t refusal; //!< enum mr_wire_result; OK: none
 	bool durable;
 	bool is_done;
+	bool has_times;
+	struct mr_client_times times;
 	char set_name[MR_NAME_MAX_BYTES + 1]; //!< PUT, DELETE: to find what went stale
 };
 
@@ -175,7 +178,9 @@ struct mr_client {
 	int epoll_fd;
 	uint32_t max_payload_bytes;
 	struct mr_wire_mac_key mac_key; //!< id 0: writes are not signed
-	bool bad_version; //!< a server answered, but in no version of ours
+	uint64_t trace_id;              //!< of calls from here on
+	bool times;                     //!< they ask for them
+	bool bad_version;               //!< a server answered, but in no version of ours
 	uint64_t id_counter;
 	uint32_t n_slots, n_free, n_user_parts;
 	struct mr_client_part *slots;

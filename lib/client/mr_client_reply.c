@@ -13,6 +13,12 @@ SAME(ERROR);
 SAME(SUPERSEDED);
 SAME(BAD_KEY);
 SAME(BAD_ROW);
+#define SAME_MET(name) static_assert(MR_CLIENT_MET_##name == MR_WIRE_MET_##name, "bits of met")
+SAME_MET(IO);
+SAME_MET(COMPACTION);
+SAME_MET(STALL);
+SAME_MET(BREAKER);
+SAME_MET(LOOP);
 static_assert((int)MR_CLIENT_LOST == (int)MR_STATUS_COUNT, "statuses");
 
 static struct mr_client_part *find_part(struct mr_client *client, uint64_t request_id)
@@ -108,6 +114,29 @@ static void refused(struct mr_client *client, struct mr_client_part *part,
 	refuse(client, part, result);
 }
 
+// Of all requests of a call, the times of the one that took longest are kept.
+static void take_times(struct mr_client_result *call, const struct mr_wire_reply *reply)
+{
+	struct mr_wire_times times;
+
+	if (!mr_wire_times_get(reply, &times) ||
+		(call->has_times && times.total_ns <= call->times.total_ns))
+		return;
+	call->has_times = true;
+	call->times = (struct mr_client_times){
+		.trace_id = times.trace_id,
+		.total_ns = times.total_ns,
+		.parse_ns = times.parse_ns,
+		.probe_ns = times.probe_ns,
+		.ring_ns = times.ring_ns,
+		.queue_ns = times.queue_ns,
+		.lock_ns = times.lock_ns,
+		.read_ns = times.read_ns,
+		.commit_ns = times.commit_ns,
+		.met = times.met,
+	};
+}
+
 static void get_reply(
 	struct mr_client *client, struct mr_client_part *part, const struct mr_wire_reply *reply)
 {
@@ -121,6 +150,7 @@ static void get_reply(
 		client->stats.malformed++;
 		return;
 	}
+	take_times(call, reply);
 	mr_client_gather(client, part, reply);
 }
 
@@ -133,6 +163,7 @@ static void ack_reply(
 		client->stats.malformed++;
 		return;
 	}
+	take_times(call, reply);
 	call->durable &= (reply->flags & MR_WIRE_R_DURABLE) != 0;
 	for (unsigned i = 0; i < part->n_keys; i++) {
 		struct mr_client_entry *entry = &call->entries[part->first_key + i];

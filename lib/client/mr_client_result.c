@@ -100,6 +100,14 @@ const char *mr_client_result_refusal(const struct mr_client_result *result)
 	return mr_wire_result_name((enum mr_wire_result)result->refusal);
 }
 
+bool mr_client_result_times(
+	const struct mr_client_result *result, struct mr_client_times *ret_times)
+{
+	if (result->has_times)
+		*ret_times = result->times;
+	return result->has_times;
+}
+
 bool mr_client_result_durable(const struct mr_client_result *result)
 {
 	return result->durable && (result->op == MR_WIRE_OP_PUT || result->op == MR_WIRE_OP_DELETE);

@@ -46,7 +46,8 @@ struct mr_config_lcores {
 	unsigned rx_idle; //!< enum mr_idle
 	unsigned io_idle;
 	uint64_t sleep_us;
-	uint64_t watchdog_us; //!< 0: no watchdog
+	uint64_t watchdog_us;   //!< 0: no watchdog
+	uint64_t slow_above_us; //!< 0: no slow log
 };
 
 struct mr_config_memory {

@@ -84,6 +84,15 @@ const struct mr_config_key mr_config_keys[] = {
 		.offset = AT(lcores.watchdog_us),
 		.help = "An RX lcore's turn that takes longer is logged with the stage it is in. "
 			"0: no watchdog."},
+	{.section = "lcores",
+		.key = "slow_above",
+		.type = MR_CONFIG_DURATION,
+		.min = 0,
+		.max = 60e6,
+		.initial = "1ms",
+		.offset = AT(lcores.slow_above_us),
+		.help = "Requests that take longer may enter the slow log (millrace slow), which "
+			"keeps the slowest of the last minutes. 0: none."},
 	// ---- memory
 	{.section = "memory",
 		.key = "huge",

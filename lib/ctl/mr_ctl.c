@@ -92,6 +92,7 @@ void mr_ctl_housekeeping(struct mr_ctl *ctl)
 	uint64_t limit_us;
 
 	mr_clock_calibrate(tiers->clock);
+	mr_store_watch(ctl->p.store);
 	for (unsigned i = 0; i < tiers->n_nodes; i++)
 		mr_cache_age(tiers->nodes[i].cache, mr_node_ticks(&tiers->nodes[i]), AGE_BUCKETS);
 	pthread_mutex_lock(&ctl->config);

@@ -293,6 +293,9 @@ static int ages_fill(struct mr_ctl *ctl, const char *params, struct rte_tel_data
 	for (unsigned i = 0; i < ctl->p.plan->n_rx; i++)
 		if (ctl->p.rx[i] != NULL)
 			mr_hist_merge(h, &ctl->p.rx[i]->served_age);
+	for (unsigned i = 0; i < ctl->p.plan->n_io; i++)
+		if (ctl->p.io[i] != NULL)
+			mr_hist_merge(h, &ctl->p.io[i]->served_age);
 	ages = (struct ages){
 		.count = mr_hist_total(h),
 		.mean_us = (uint64_t)(mr_hist_mean(h) * (double)MR_AGE_UNIT_US),
@@ -308,7 +311,7 @@ static int ages_fill(struct mr_ctl *ctl, const char *params, struct rte_tel_data
 const struct mr_tel_group mr_tel_ages = {
 	.command = "/millrace/ages",
 	.params = "",
-	.help = "How old the rows were that RX lcores answered with alone",
+	.help = "How old the rows were that were answered; those of as-of reads are left out",
 	.blocks = ages_blocks,
 	.n_blocks = MR_ARRAY_SIZE(ages_blocks),
 	.fill = ages_fill,

@@ -11,6 +11,7 @@
 
 #include "mr_hist.h"
 #include "mr_reason.h"
+#include "mr_slowlog.h"
 
 /** Adds to a counter that only this lcore writes. */
 static mr_always_inline void mr_count(_Atomic uint64_t *counter, uint64_t n)
@@ -113,10 +114,38 @@ struct mr_rx_counters {
 	struct mr_hist stage_cycles[MR_STAGE_COUNT]; //!< weight: requests that waited for the stage
 	struct mr_hist inline_cycles;  //!< received to given to the port, answered on this lcore
 	struct mr_hist handoff_cycles; //!< the same for requests that went to an I/O lcore
-	struct mr_hist served_age;     //!< of rows answered by this lcore alone, in MR_AGE_UNIT_US
+	struct mr_hist served_age;     //!< of rows answered by this lcore, in MR_AGE_UNIT_US
 	_Atomic uint32_t stage_now;    //!< stage being run, for the watchdog
 	_Atomic uint64_t turn_start_tsc;
+	_Atomic uint64_t overrun_stages[MR_STAGE_COUNT + 1]; //!< turns by their longest stage; none
+	_Atomic uint64_t
+		overrun_cycles; //!< how long the last one was, and of that its longest stage
+	_Atomic uint64_t overrun_stage_cycles;
+	_Atomic uint32_t overrun_stage; //!< MR_STAGE_COUNT: in none of them
+	struct mr_slowlog slowlog;
 } mr_cache_aligned;
+
+/** What an I/O lcore is at, for the watchdog. */
+#define MR_IO_STAGES(X)                                       \
+	X(take, "taking requests from rings")                 \
+	X(sort, "validating requests")                        \
+	X(lookup, "looking up in memory")                     \
+	X(read, "reading the store")                          \
+	X(answer, "writing replies")                          \
+	X(lock, "waiting for keys that other writes hold")    \
+	X(decide, "comparing writes with the rows there are") \
+	X(commit, "committing writes")                        \
+	X(give, "giving replies back to RX lcores")
+
+enum mr_io_stage {
+#define X(name, help) MR_IO_STAGE_##name,
+	MR_IO_STAGES(X)
+#undef X
+		MR_IO_STAGE_COUNT,
+};
+
+const char *mr_io_stage_name(enum mr_io_stage stage);
+const char *mr_io_stage_help(enum mr_io_stage stage);
 
 /** Plain counters of an I/O lcore. */
 #define MR_IO_COUNTERS(X)                                                               \
@@ -151,7 +180,12 @@ struct mr_io_counters {
 #define X(name, unit, help) _Atomic uint64_t name;
 	MR_IO_COUNTERS(X)
 #undef X
-	struct mr_hist read_cycles;   //!< a burst's store reads
-	struct mr_hist commit_cycles; //!< a burst's commit
-	struct mr_hist ring_cycles;   //!< waiting in the ring
+	struct mr_hist read_cycles;      //!< a burst's store reads
+	struct mr_hist commit_cycles;    //!< a burst's commit
+	struct mr_hist ring_cycles;      //!< waiting in the ring
+	struct mr_hist served_age;       //!< of rows answered by this lcore, in MR_AGE_UNIT_US
+	_Atomic uint32_t stage_now;      //!< what it is at, for the watchdog
+	_Atomic int32_t thread;          //!< its kernel thread; 0: not started
+	_Atomic uint64_t turn_start_tsc; //!< when it took the burst in hand; 0: none
+	struct mr_slowlog slowlog;
 } mr_cache_aligned;

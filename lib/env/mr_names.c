@@ -48,6 +48,28 @@ const char *mr_stage_help(enum mr_stage stage)
 	return (unsigned)stage < MR_STAGE_COUNT ? helps[stage] : "";
 }
 
+const char *mr_io_stage_name(enum mr_io_stage stage)
+{
+	static const char *const names[] = {
+#define X(name, help) #name,
+		MR_IO_STAGES(X)
+#undef X
+	};
+
+	return (unsigned)stage < MR_IO_STAGE_COUNT ? names[stage] : "none";
+}
+
+const char *mr_io_stage_help(enum mr_io_stage stage)
+{
+	static const char *const helps[] = {
+#define X(name, help) help,
+		MR_IO_STAGES(X)
+#undef X
+	};
+
+	return (unsigned)stage < MR_IO_STAGE_COUNT ? helps[stage] : "";
+}
+
 const char *mr_role_name(enum mr_role role)
 {
 	static const char *const names[MR_ROLE_COUNT] = {"control", "rx", "io"};

@@ -2,6 +2,7 @@
 #include <rte_cycles.h>
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "mr_io_priv.h"
 
@@ -15,6 +16,8 @@ struct mr_io *mr_io_create(const struct mr_io_params *params)
 		return NULL;
 	io->p = *params;
 	io->slot = params->lcore->lcore_id;
+	mr_slowlog_init(&io->counters.slowlog, params->slow_above_us, rte_get_tsc_hz());
+	io->slow_above_cycles = io->counters.slowlog.above_cycles;
 	io->reader = mr_store_reader_create(params->store, MR_PROBE_MAX);
 	if (io->reader == NULL) {
 		mr_mem_free(io);
@@ -45,6 +48,10 @@ unsigned mr_io_turn(struct mr_io *io)
 {
 	unsigned n = mr_io_take(io);
 
+	// why relaxed: figures for the watchdog.
+	if (n > 0)
+		atomic_store_explicit(
+			&io->counters.turn_start_tsc, io->now_tsc, memory_order_relaxed);
 	while (io->next < n) {
 		mr_io_sort(io);
 		if (io->n_gets > 0) {
@@ -54,7 +61,10 @@ unsigned mr_io_turn(struct mr_io *io)
 		}
 		mr_io_write(io);
 	}
+	mr_io_enter(io, MR_IO_STAGE_give);
 	mr_io_give(io);
+	if (n > 0)
+		atomic_store_explicit(&io->counters.turn_start_tsc, 0, memory_order_relaxed);
 	mr_rcu_quiescent(io->p.tiers->rcu, io->slot);
 	return n;
 }
@@ -63,6 +73,7 @@ int mr_io_run(void *arg)
 {
 	struct mr_io *io = arg;
 
+	atomic_store_explicit(&io->counters.thread, (int32_t)gettid(), memory_order_relaxed);
 	mr_rcu_join(io->p.tiers->rcu, io->slot);
 	// why relaxed: a stop may be seen a turn late, and nothing else hangs on it.
 	while (!atomic_load_explicit(io->p.stop, memory_order_relaxed)) {

@@ -56,6 +56,7 @@ struct mr_io_params {
 	struct mr_breaker *breaker; //!< NULL: the store is read whatever it does
 	uint64_t future_max_us;     //!< writes further ahead of the clock are refused; 0: none are
 	uint64_t age_max_us;        //!< a request that waited longer is shed; 0: none is
+	uint64_t slow_above_us;     //!< requests that took longer may enter the slow log; 0: none
 };
 
 struct mr_io;

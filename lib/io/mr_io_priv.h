@@ -8,6 +8,7 @@
 #include "mr_probe.h"
 #include "mr_racy.h"
 #include "mr_reply.h"
+#include "mr_slow_note.h"
 #include "mr_small.h"
 
 #define MR_IO_BURST 64u
@@ -60,6 +61,8 @@ struct mr_io {
 	struct mr_store_reader *reader;
 	const struct mr_published *published;
 	uint64_t now_us, now_tsc;
+	uint64_t slow_above_cycles;     //!< of the slow log
+	uint64_t spent[MR_SPENT_COUNT]; //!< cycles, by the group in hand
 
 	unsigned first_rx; //!< RX lcore that the next burst begins with
 	unsigned n_mbufs, next;
@@ -95,6 +98,12 @@ struct mr_io {
 	struct mr_set_counters sets[MR_SET_ID_MAX + 1]; // by id
 };
 
+static mr_always_inline void mr_io_enter(struct mr_io *io, enum mr_io_stage stage)
+{
+	// why relaxed: the watchdog wants to know roughly where an lcore is.
+	atomic_store_explicit(&io->counters.stage_now, (uint32_t)stage, memory_order_relaxed);
+}
+
 /** Takes a burst of requests from all RX lcores. @return how many. */
 unsigned mr_io_take(struct mr_io *io);
 
@@ -125,6 +134,16 @@ void mr_io_decide(struct mr_io *io);
 /** Whether record @p a beats @p b of the same key: newer event, or the tie rule. */
 bool mr_io_beats(uint64_t a_time_us, bool a_deleted, const uint8_t *a, uint32_t a_bytes,
 	uint64_t b_time_us, bool b_deleted, const uint8_t *b, uint32_t b_bytes);
+
+/** Notes those of the group's requests that are slow, before replies are written over them. */
+void mr_io_note_slow(struct mr_io *io, const struct mr_io_request *requests, unsigned n);
+
+/** Notes a request that is being refused, before its datagram is written over. */
+void mr_io_note_refused(
+	struct mr_io *io, const struct mr_io_request *request, enum mr_wire_result result);
+
+/** What a client that asks is told of the time its request took. */
+struct mr_wire_times mr_io_times(const struct mr_io *io, const struct mr_io_request *request);
 
 /** Gives the whole burst back to its RX lcores. */
 void mr_io_give(struct mr_io *io);

@@ -3,6 +3,15 @@
 
 #include "mr_io_priv.h"
 
+// How fresh what is answered is. What was asked for as of a time is as old as was asked.
+static void count_age(struct mr_io *io, const struct mr_schema *schema, uint64_t event_time_us)
+{
+	uint64_t age_us = io->now_us > event_time_us ? io->now_us - event_time_us : 0;
+
+	mr_hist_record(&io->counters.served_age, age_us / MR_AGE_UNIT_US, 1);
+	mr_count_event(&io->sets[schema->id], event_time_us);
+}
+
 static int answer_row(struct mr_io *io, struct mr_reply *reply, unsigned i)
 {
 	const struct mr_view_part *part = io->probe.lookups[i].part;
@@ -15,6 +24,8 @@ static int answer_row(struct mr_io *io, struct mr_reply *reply, unsigned i)
 	if (mr_schema_expired(part->schema, row->event_time_us, now_us))
 		return mr_reply_status(reply, MR_STATUS_EXPIRED, row->event_time_us);
 	ret = mr_reply_row(reply, part, row->row, row->row_bytes, row->event_time_us);
+	if (ret == 0 && !io->as_of)
+		count_age(io, part->schema, row->event_time_us);
 	// A stored row that is not one of its set: damage that only this key shall suffer from.
 	return ret == -EBADMSG ? mr_reply_status(reply, MR_STATUS_ERROR, 0) : ret;
 }
@@ -29,6 +40,11 @@ static void answer(struct mr_io *io, const struct mr_io_request *get)
 	mr_reply_begin(&reply, get->m, pool, get->port, &get->wire, get->view, io->scratch);
 	for (unsigned i = get->first; i < get->first + get->n && ret == 0; i++)
 		ret = answer_row(io, &reply, i);
+	if (ret == 0 && (get->wire.flags & MR_WIRE_F_TIMES)) {
+		struct mr_wire_times times = mr_io_times(io, get);
+
+		mr_reply_times(&reply, &times);
+	}
 	if (ret == 0) {
 		mr_reply_finish(&reply, get->port);
 		return;
@@ -40,6 +56,8 @@ static void answer(struct mr_io *io, const struct mr_io_request *get)
 
 void mr_io_answer(struct mr_io *io)
 {
+	mr_io_note_slow(io, io->gets, io->n_gets);
+	mr_io_enter(io, MR_IO_STAGE_answer);
 	for (unsigned g = 0; g < io->n_gets; g++)
 		answer(io, &io->gets[g]);
 	mr_store_release(io->reader);

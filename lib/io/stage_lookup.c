@@ -87,6 +87,7 @@ static void settle_strong(struct mr_io *io, const struct mr_io_request *get)
 
 void mr_io_lookup(struct mr_io *io)
 {
+	mr_io_enter(io, MR_IO_STAGE_lookup);
 	io->n_reads = 0;
 	io->hit_used = 0;
 	for (unsigned g = 0; g < io->n_gets; g++) {

@@ -114,6 +114,7 @@ void mr_io_read(struct mr_io *io)
 
 	if (io->n_reads == 0)
 		return;
+	mr_io_enter(io, MR_IO_STAGE_read);
 	if (mr_unlikely(!mr_io_may_read(io))) {
 		degrade(io);
 		return;
@@ -122,7 +123,8 @@ void mr_io_read(struct mr_io *io)
 		read_at_snapshot(io);
 	else
 		mr_store_read(io->reader, io->reads, io->n_reads);
-	mr_hist_record(&io->counters.read_cycles, rte_rdtsc() - start, 1);
+	io->spent[MR_SPENT_read] = rte_rdtsc() - start;
+	mr_hist_record(&io->counters.read_cycles, io->spent[MR_SPENT_read], 1);
 	mr_count(&io->counters.store_reads, io->n_reads);
 	mr_io_judge_reads(io);
 	for (unsigned r = 0; r < io->n_reads; r++)

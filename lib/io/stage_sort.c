@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <rte_cycles.h>
+
 #include "mr_io_priv.h"
 
-static void refuse(const struct mr_io_request *request, enum mr_wire_result result)
+static void refuse(
+	struct mr_io *io, const struct mr_io_request *request, enum mr_wire_result result)
 {
+	if (mr_slowlog_samples(&io->counters.slowlog, io->now_tsc))
+		mr_io_note_refused(io, request, result);
 	mr_small_refuse(request->m, request->port, &request->wire, result);
 }
 
@@ -39,20 +44,20 @@ static void sort_get(struct mr_io *io, const struct mr_io_request *request)
 	// The catalog may have changed since the RX lcore looked.
 	get->view = mr_catalog_view(io->published->catalog, get->wire.view);
 	if (get->view == NULL) {
-		refuse(get, MR_WIRE_RESULT_UNKNOWN_VIEW);
+		refuse(io, get, MR_WIRE_RESULT_UNKNOWN_VIEW);
 		return;
 	}
 	get->strong = (get->wire.flags & (MR_WIRE_F_STRONG | MR_WIRE_F_ASOF)) != 0;
 	if (get->wire.flags & MR_WIRE_F_ASOF) {
 		if (!reaches_back(io, get->view, get->wire.as_of_us)) {
-			refuse(get, MR_WIRE_RESULT_UNSUPPORTED);
+			refuse(io, get, MR_WIRE_RESULT_UNSUPPORTED);
 			return;
 		}
 		io->as_of = true;
 		io->as_of_us = get->wire.as_of_us;
 	}
 	if (get->strong && get->late) {
-		refuse(get, MR_WIRE_RESULT_BUSY);
+		refuse(io, get, MR_WIRE_RESULT_BUSY);
 		return;
 	}
 	io->strong |= get->strong;
@@ -88,12 +93,15 @@ static bool is_future(struct mr_io *io, uint64_t event_time_us)
 	return true;
 }
 
-static void shed_write(const struct mr_io_request *write)
+static void shed_write(struct mr_io *io, const struct mr_io_request *write)
 {
 	uint8_t statuses[MR_WIRE_KEYS_MAX];
 
+	if (mr_slowlog_samples(&io->counters.slowlog, io->now_tsc))
+		mr_io_note_refused(io, write, MR_WIRE_RESULT_BUSY);
+
 	memset(statuses, MR_STATUS_BUSY, write->wire.key_count);
-	mr_small_ack(write->m, write->port, &write->wire, statuses, false);
+	mr_small_ack(write->m, write->port, &write->wire, statuses, false, NULL);
 }
 
 static void add_record(
@@ -128,14 +136,14 @@ static void sort_write(struct mr_io *io, const struct mr_io_request *request)
 	uint32_t cursor = 0;
 
 	if (request->late) {
-		shed_write(request);
+		shed_write(io, request);
 		return;
 	}
 	*write = *request;
 	write->schema = mr_catalog_set_by_id(io->published->catalog, write->wire.view);
 	result = check_write(write);
 	if (result != MR_WIRE_RESULT_OK) {
-		refuse(write, result);
+		refuse(io, write, result);
 		return;
 	}
 	write->first = io->n_records;
@@ -170,9 +178,9 @@ static bool sort_one(struct mr_io *io, unsigned i)
 	// The RX lcore has validated it, and nobody has touched it since: it must still hold.
 	if (mr_wire_request_decode(mr_packet_payload(m), mr_packet(m)->payload_bytes,
 		    &request.wire) != MR_WIRE_DEFECT_NONE)
-		refuse(&request, MR_WIRE_RESULT_MALFORMED);
+		refuse(io, &request, MR_WIRE_RESULT_MALFORMED);
 	else if (too_late(io, &request))
-		refuse(&request, MR_WIRE_RESULT_TOO_LATE);
+		refuse(io, &request, MR_WIRE_RESULT_TOO_LATE);
 	else if ((request.wire.flags & MR_WIRE_F_ASOF) && io->n_gets > 0)
 		return false;
 	else
@@ -188,6 +196,9 @@ void mr_io_sort(struct mr_io *io)
 	io->n_writes = 0;
 	io->n_records = 0;
 	io->probe.n = 0;
+	mr_io_enter(io, MR_IO_STAGE_sort);
+	memset(io->spent, 0, sizeof(io->spent));
+	io->spent[MR_SPENT_queue] = rte_rdtsc() - io->now_tsc;
 	while (io->next < io->n_mbufs && io->probe.n < MR_IO_GROUP_LOOKUPS &&
 		io->n_records < MR_IO_GROUP_RECORDS && !io->as_of) {
 		if (!sort_one(io, io->next))

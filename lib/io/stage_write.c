@@ -132,7 +132,8 @@ static void commit(struct mr_io *io, bool sync)
 		return;
 	add_to_filters(io);
 	ret = mr_store_commit(io->p.store, io->puts, n, sync, NULL);
-	mr_hist_record(&io->counters.commit_cycles, rte_rdtsc() - start, 1);
+	io->spent[MR_SPENT_commit] = rte_rdtsc() - start;
+	mr_hist_record(&io->counters.commit_cycles, io->spent[MR_SPENT_commit], 1);
 	update_caches(io, ret == 0);
 	mr_count(ret == 0 ? &io->counters.commits : &io->counters.commit_errors, 1);
 	if (ret == 0) {
@@ -168,6 +169,7 @@ static bool wants_sync(const struct mr_io *io)
 
 static void acknowledge(struct mr_io *io, const struct mr_io_request *write, bool synced)
 {
+	struct mr_wire_times times, *asked = NULL;
 	uint8_t statuses[MR_WIRE_KEYS_MAX];
 	unsigned superseded = 0, refused = 0;
 
@@ -178,24 +180,38 @@ static void acknowledge(struct mr_io *io, const struct mr_io_request *write, boo
 	}
 	mr_count(&io->counters.rows_superseded, superseded);
 	mr_count(&io->counters.rows_refused, refused);
+	if (write->wire.flags & MR_WIRE_F_TIMES) {
+		times = mr_io_times(io, write);
+		asked = &times;
+	}
 	// A row that was there already is as durable as its set asked when it was written.
 	mr_small_ack(write->m, write->port, &write->wire, statuses,
-		synced && write->schema->durability == MR_DURABILITY_SYNC);
+		synced && write->schema->durability == MR_DURABILITY_SYNC, asked);
 }
 
 void mr_io_write(struct mr_io *io)
 {
+	uint64_t start;
 	bool sync;
 
 	if (io->n_writes == 0)
 		return;
 	sync = wants_sync(io);
+	start = rte_rdtsc();
+	mr_io_enter(io, MR_IO_STAGE_lock);
 	lock_keys(io);
+	io->spent[MR_SPENT_lock] = rte_rdtsc() - start;
+	mr_io_enter(io, MR_IO_STAGE_decide);
+	start = rte_rdtsc();
 	mr_io_decide(io);
+	io->spent[MR_SPENT_read] += rte_rdtsc() - start;
+	mr_io_enter(io, MR_IO_STAGE_commit);
 	commit(io, sync);
 	// The cache has the rows: from here on a read that follows the acknowledgement sees them.
 	unlock_keys(io);
 	settle_behind(io);
+	mr_io_note_slow(io, io->writes, io->n_writes);
+	mr_io_enter(io, MR_IO_STAGE_answer);
 	for (unsigned w = 0; w < io->n_writes; w++)
 		acknowledge(io, &io->writes[w], sync);
 }

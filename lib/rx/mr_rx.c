@@ -36,6 +36,8 @@ struct mr_rx *mr_rx_create(const struct mr_rx_params *params)
 		rx->p.burst = 32;
 	rx->node = &params->tiers->nodes[params->lcore->node_index];
 	rx->slot = params->lcore->lcore_id;
+	mr_slowlog_init(&rx->counters.slowlog, params->slow_above_us, rte_get_tsc_hz());
+	rx->slow_above_cycles = rx->counters.slowlog.above_cycles;
 	for (unsigned i = 0; i < params->n_ports; i++)
 		rx->queues[i] = params->queues != NULL ? params->queues[i] : params->lcore->index;
 	mr_rx_other_init(rx);
@@ -76,6 +78,7 @@ uint64_t mr_rx_in_flight(const struct mr_rx *rx)
 		mr_rx_enter(rx, stage);                                                      \
 		call;                                                                        \
 		tsc = rte_rdtsc();                                                           \
+		(rx)->turn_cycles[stage] += tsc - before_;                                   \
 		if ((weight) > 0)                                                            \
 			mr_hist_record(                                                      \
 				&(rx)->counters.stage_cycles[stage], tsc - before_, weight); \
@@ -98,6 +101,9 @@ static unsigned serve_port(struct mr_rx *rx, unsigned port_index)
 		TIMED(rx, MR_STAGE_reply, rx->n_requests, mr_rx_reply(rx));
 		TIMED(rx, MR_STAGE_handoff, rx->n_requests, mr_rx_handoff(rx));
 	}
+	// While their mbufs are here to be looked at.
+	if (mr_unlikely(tsc - rx->burst_tsc > rx->slow_above_cycles))
+		mr_rx_note_slow(rx, tsc, false);
 	TIMED(rx, MR_STAGE_transmit, n, mr_rx_transmit(rx, port_index));
 	if (rx->n_answered > 0)
 		mr_hist_record(&rx->counters.inline_cycles, tsc - rx->burst_tsc, rx->n_answered);
@@ -120,6 +126,7 @@ unsigned mr_rx_turn(struct mr_rx *rx)
 {
 	unsigned n = 0;
 
+	memset(rx->turn_cycles, 0, sizeof(rx->turn_cycles));
 	// why relaxed: an announcement may go out a turn late.
 	if (mr_unlikely(atomic_load_explicit(&rx->announce, memory_order_relaxed) != 0))
 		mr_rx_announce_asked(rx);
@@ -136,12 +143,13 @@ static void account(struct mr_rx *rx, uint64_t start, unsigned n)
 {
 	uint64_t cycles = rte_rdtsc() - start;
 
+	rx->last_turn_cycles = cycles;
 	mr_count(&rx->counters.turns, 1);
 	if (n > 0) {
 		mr_idler_worked(&rx->p.idler);
 		mr_count(&rx->counters.busy_cycles, cycles);
 		if (rx->p.overrun_cycles != 0 && cycles > rx->p.overrun_cycles)
-			mr_count(&rx->counters.overruns, 1);
+			mr_rx_overran(rx, cycles);
 	} else {
 		mr_count(&rx->counters.turns_idle, 1);
 		mr_count(&rx->counters.idle_cycles, cycles);

@@ -8,6 +8,7 @@
 #include "mr_probe.h"
 #include "mr_reply.h"
 #include "mr_rx.h"
+#include "mr_slow_note.h"
 #include "mr_small.h"
 
 // A group of requests goes through probe and reply together; this many lookups keep its state in
@@ -58,6 +59,7 @@ struct mr_rx {
 	unsigned n_burst, next; //!< next: first frame that no group has taken yet
 	struct mr_port *port;
 	uint64_t burst_tsc, now_us;
+	uint64_t slow_above_cycles; //!< of the slow log
 	const struct mr_published *published;
 	const struct mr_guard *guard; //!< NULL: anyone may do anything
 
@@ -66,6 +68,8 @@ struct mr_rx {
 	uint32_t saved_used;
 	unsigned n_answered; //!< of the burst, by this lcore
 	unsigned n_to_io[MR_LCORES_MAX];
+	uint64_t turn_cycles[MR_STAGE_COUNT]; //!< of this turn
+	uint64_t last_turn_cycles;
 
 	uint64_t accesses; //!< row accesses by this lcore
 	uint64_t in_flight;
@@ -146,3 +150,26 @@ void mr_rx_send_control(struct mr_rx *rx, struct rte_mbuf *m, unsigned bytes);
 
 /** Gives a port what is queued for it. */
 void mr_rx_transmit(struct mr_rx *rx, unsigned port_index);
+
+/** Notes the burst in hand as slow. @param is_sent  its replies are with the port already. */
+void mr_rx_note_slow(struct mr_rx *rx, uint64_t now_tsc, bool is_sent);
+
+/** Notes a request that came back from an I/O lcore late. */
+void mr_rx_note_late(struct mr_rx *rx, struct rte_mbuf *m, uint64_t now_tsc);
+
+/** Notes a request that is being refused or dropped, before its datagram is written over.
+ *  @param wire  NULL: not decoded. */
+void mr_rx_note_refused(struct mr_rx *rx, struct rte_mbuf *m, const struct mr_wire_request *wire,
+	enum mr_wire_result result, enum mr_reason reason);
+
+/** Whether a refusal is to be noted now. */
+static mr_always_inline bool mr_rx_samples(const struct mr_rx *rx)
+{
+	return mr_slowlog_samples(&rx->counters.slowlog, rx->burst_tsc);
+}
+
+/** What a client that asks is told of the time its request took. */
+struct mr_wire_times mr_rx_times(const struct mr_rx *rx, const struct mr_wire_request *wire);
+
+/** Notes a turn that took longer than the watchdog allows. */
+void mr_rx_overran(struct mr_rx *rx, uint64_t cycles);

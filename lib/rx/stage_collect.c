@@ -17,6 +17,8 @@ unsigned mr_rx_collect(struct mr_rx *rx)
 			struct mr_packet *at = mr_packet(mbufs[i]);
 
 			mr_hist_record(&rx->counters.handoff_cycles, now - at->rx_tsc, 1);
+			if (mr_unlikely(now - at->rx_tsc > rx->slow_above_cycles))
+				mr_rx_note_late(rx, mbufs[i], now);
 			mr_rx_send(rx, mbufs[i]);
 		}
 		total += n;

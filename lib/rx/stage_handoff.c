@@ -37,7 +37,7 @@ static void shed_write(struct mr_rx *rx, struct mr_rx_request *request)
 	uint8_t statuses[MR_WIRE_KEYS_MAX];
 
 	memset(statuses, MR_STATUS_BUSY, request->wire.key_count);
-	mr_small_ack(request->m, rx->port, &request->wire, statuses, false);
+	mr_small_ack(request->m, rx->port, &request->wire, statuses, false, NULL);
 	mr_count(&rx->counters.results[MR_WIRE_RESULT_OK], 1);
 	rx->n_answered++;
 	mr_rx_send(rx, request->m);
@@ -46,6 +46,9 @@ static void shed_write(struct mr_rx *rx, struct mr_rx_request *request)
 static void shed(struct mr_rx *rx, struct mr_rx_request *request)
 {
 	mr_count(&rx->counters.shed, 1);
+	if (mr_rx_samples(rx))
+		mr_rx_note_refused(
+			rx, request->m, &request->wire, MR_WIRE_RESULT_BUSY, MR_REASON_NONE);
 	if (request->view != NULL)
 		mr_rx_reply_get(rx, request, true);
 	else if (request->wire.op == MR_WIRE_OP_GET)

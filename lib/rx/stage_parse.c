@@ -22,8 +22,18 @@ static void refuse(struct mr_rx *rx, struct rte_mbuf *m, const struct mr_wire_re
 {
 	mr_count(&rx->counters.refused, 1);
 	mr_count(&rx->counters.results[result], 1);
+	if (mr_rx_samples(rx))
+		mr_rx_note_refused(rx, m, wire, result, MR_REASON_NONE);
 	mr_small_refuse(m, rx->port, wire, result);
 	answer(rx, m);
+}
+
+// Drops a request of a sender that may not ask, or not so often.
+static void turn_away(struct mr_rx *rx, struct rte_mbuf *m, enum mr_reason reason)
+{
+	if (mr_packet(m)->kind == MR_NET_UDP && mr_rx_samples(rx))
+		mr_rx_note_refused(rx, m, NULL, MR_WIRE_RESULT_OK, reason);
+	mr_rx_drop(rx, m, reason);
 }
 
 // Class of a frame's sender, by its address and its cookie; 0: refused, dropped and counted.
@@ -38,13 +48,13 @@ static mr_always_inline mr_guard_class_t admit(
 		return MR_RX_ANYONE;
 	sender = mr_guard_admit(guard, &rx->senders, mr_rx_address(ip, frame->is_ip6), cookie);
 	if (mr_unlikely(sender == 0)) {
-		mr_rx_drop(rx, m, MR_REASON_acl_refused);
+		turn_away(rx, m, MR_REASON_acl_refused);
 		return 0;
 	}
 	if (mr_unlikely((sender & MR_GUARD_PROVEN) &&
 			!mr_guard_within(guard, &rx->senders, sender, rx->burst_tsc))) {
 		if (!guard->dry_run) {
-			mr_rx_drop(rx, m, MR_REASON_rate_limited);
+			turn_away(rx, m, MR_REASON_rate_limited);
 			return 0;
 		}
 		mr_count(&rx->counters.would_limit, 1);
@@ -59,7 +69,7 @@ static bool may_answer(struct mr_rx *rx, struct rte_mbuf *m, mr_guard_class_t se
 	if (mr_likely(sender & MR_GUARD_PROVEN) ||
 		mr_guard_within_unproven(rx->guard, &rx->senders, rx->burst_tsc))
 		return true;
-	mr_rx_drop(rx, m, MR_REASON_unproven_limited);
+	turn_away(rx, m, MR_REASON_unproven_limited);
 	return false;
 }
 
@@ -71,6 +81,7 @@ void mr_rx_send_control(struct mr_rx *rx, struct rte_mbuf *m, unsigned bytes)
 	m->pkt_len = bytes;
 	m->ol_flags = 0;
 	at->next_datagram = NULL;
+	at->payload_bytes = 0;
 	at->kind = MR_PACKET_LAST;
 	mr_count(&rx->counters.control, 1);
 	answer(rx, m);
@@ -80,6 +91,7 @@ static void control(struct mr_rx *rx, struct rte_mbuf *m, const struct mr_net_fr
 {
 	mr_guard_class_t sender;
 
+	mr_packet(m)->kind = frame->kind;
 	// Neighbours must find us whoever they are: a router may send for those that may ask.
 	if (frame->kind == MR_NET_ICMP || frame->kind == MR_NET_ICMP6) {
 		sender = admit(rx, m, frame, 0);

@@ -90,6 +90,11 @@ bool mr_rx_reply_get(struct mr_rx *rx, struct mr_rx_request *request, bool shed)
 		restore(rx, request);
 		return false;
 	}
+	if (mr_unlikely(request->wire.flags & MR_WIRE_F_TIMES)) {
+		struct mr_wire_times times = mr_rx_times(rx, &request->wire);
+
+		mr_reply_times(&reply, &times);
+	}
 	mr_reply_finish(&reply, rx->port);
 	mr_count(&rx->counters.results[MR_WIRE_RESULT_OK], 1);
 	rx->n_answered++;

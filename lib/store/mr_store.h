@@ -279,6 +279,16 @@ struct mr_store_stats {
 };
 void mr_store_stats(struct mr_store *store, struct mr_store_stats *ret_stats);
 
+// What the store is busy with besides answering.
+#define MR_STORE_COMPACTING 1u
+#define MR_STORE_STALLING 2u //!< writes are slowed down or stopped until compactions catch up
+
+/** Looks at it; takes locks of RocksDB's. Control, every 100 ms or so. */
+void mr_store_watch(struct mr_store *store);
+
+/** What the last look saw, bits of the above. Any thread; one load. */
+uint32_t mr_store_weather(const struct mr_store *store);
+
 /** Column families with rows or metadata: live, historical, metadata. */
 #define MR_STORE_FAMILIES 3u
 

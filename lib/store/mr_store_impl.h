@@ -44,6 +44,7 @@ struct mr_store {
 	struct mr_store_policies *policies;
 
 	// Figures. Relaxed everywhere: they order nothing.
+	_Atomic uint32_t weather;
 	_Atomic uint64_t reads, keys_read, commits, rows_written, syncs, errors;
 };
 

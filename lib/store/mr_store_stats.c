@@ -107,6 +107,23 @@ void mr_store_stats(struct mr_store *store, struct mr_store_stats *ret_stats)
 		ret_stats->levels_files[i] = files_at_level(store, MR_STORE_CF_LIVE, i);
 }
 
+void mr_store_watch(struct mr_store *store)
+{
+	uint32_t weather = 0;
+
+	if (mr_store_figure(store, MR_STORE_CF_LIVE, "rocksdb.num-running-compactions") > 0)
+		weather |= MR_STORE_COMPACTING;
+	if (mr_store_figure(store, MR_STORE_CF_LIVE, "rocksdb.is-write-stopped") > 0 ||
+		mr_store_figure(store, MR_STORE_CF_LIVE, "rocksdb.actual-delayed-write-rate") > 0)
+		weather |= MR_STORE_STALLING;
+	atomic_store_explicit(&store->weather, weather, memory_order_relaxed);
+}
+
+uint32_t mr_store_weather(const struct mr_store *store)
+{
+	return atomic_load_explicit(&store->weather, memory_order_relaxed);
+}
+
 // ---- figures that RocksDB only tells in a text -------------------------------------------------
 
 // The value of a column of the row "Sum" of the compaction table. Sizes take two words in a row

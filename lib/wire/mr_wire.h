@@ -48,7 +48,8 @@ enum mr_wire_op {
 #define MR_WIRE_F_TRACE 0x0004u  //!< u64 trace id follows the header (after as_of_us)
 #define MR_WIRE_F_MAC 0x0008u    //!< struct mr_wire_mac ends the datagram
 #define MR_WIRE_F_PADDED 0x0010u //!< zero bytes may follow what the request needs; not looked at
-#define MR_WIRE_F_KNOWN 0x001fu
+#define MR_WIRE_F_TIMES 0x0040u  //!< GET, PUT, DELETE: struct mr_wire_times is asked for
+#define MR_WIRE_F_KNOWN 0x005fu
 #define MR_WIRE_F_CRITICAL 0x00ffu
 
 /** Known flags that go with @p op; every other critical flag is refused. 0 for an unknown op. */
@@ -183,6 +184,7 @@ const char *mr_wire_result_name(enum mr_wire_result result);
 const char *mr_wire_op_name(enum mr_wire_op op);
 
 #define MR_WIRE_R_DURABLE 0x0001u //!< PUT, DELETE: every OK record is synced to stable storage
+#define MR_WIRE_R_TIMES 0x0002u   //!< struct mr_wire_times ends this datagram
 
 /** Reply header, in front of every reply datagram. */
 struct mr_wire_rep {
@@ -224,6 +226,32 @@ struct mr_wire_ack {
 	uint8_t zero[7]; // 1
 };
 static_assert(sizeof(struct mr_wire_ack) == 8, "wire layout");
+
+// What a request met on its way through the server, beside taking time.
+#define MR_WIRE_MET_IO 0x0001u         //!< an I/O lcore answered it
+#define MR_WIRE_MET_COMPACTION 0x0002u //!< the store was compacting
+#define MR_WIRE_MET_STALL 0x0004u      //!< the store slowed writes down, or stopped them
+#define MR_WIRE_MET_BREAKER 0x0008u    //!< the breaker before the store was open
+#define MR_WIRE_MET_LOOP 0x0010u       //!< its RX lcore's loop stood still meanwhile
+
+/**
+ * Where a request's time went, up to the moment its reply was written; ends the last datagram of a
+ * reply with MR_WIRE_R_TIMES. What it did not go through is 0, and UINT32_MAX is that or more.
+ */
+struct mr_wire_times {
+	uint64_t trace_id;  //  0: of the request
+	uint32_t total_ns;  //  8: since it was received
+	uint32_t parse_ns;  // 12: on the RX lcore: classified and validated, with its burst
+	uint32_t probe_ns;  // 16: looked up in memory there
+	uint32_t ring_ns;   // 20: received, until an I/O lcore took it
+	uint32_t queue_ns;  // 24: there, behind others of its burst
+	uint32_t lock_ns;   // 28: for keys that other writes held
+	uint32_t read_ns;   // 32: store reads
+	uint32_t commit_ns; // 36: commit, synced where the set asks for it
+	uint32_t met;       // 40: MR_WIRE_MET_*
+	uint32_t zero;      // 44
+};
+static_assert(sizeof(struct mr_wire_times) == 48, "wire layout");
 
 // ---- defects: why a datagram is refused ---------------------------------------------------------
 
@@ -442,6 +470,10 @@ static inline void mr_wire_entry_put(void *entry, enum mr_status status, uint64_
 			(uint64_t)status << 48);
 }
 
+/** Writes the times that end a datagram, which may be unaligned. The header's flag is the caller's.
+ */
+void mr_wire_times_put(void *at, const struct mr_wire_times *times);
+
 // ---- client side: requests out ------------------------------------------------------------------
 
 // With MR_WIRE_F_PADDED every encoder pads its request with zeros to the whole capacity. A flag
@@ -516,7 +548,8 @@ struct mr_wire_reply {
 	uint8_t version, op, result;
 	uint8_t key_count, set_count;
 	const uint8_t *body;
-	uint16_t body_bytes;
+	uint16_t body_bytes;  //!< without the times
+	const uint8_t *times; //!< with MR_WIRE_R_TIMES; else NULL
 };
 
 /**
@@ -547,6 +580,9 @@ bool mr_wire_entry_next(
 
 /** Status of record @p i < entry_count of a valid PUT or DELETE reply; unknown reads as ERROR. */
 enum mr_status mr_wire_ack_status(const struct mr_wire_reply *rep, unsigned i);
+
+/** The times that end a valid reply. @return false: there are none. */
+bool mr_wire_times_get(const struct mr_wire_reply *rep, struct mr_wire_times *ret_times);
 
 /** Bodies of valid HELLO and DESCRIBE replies. The text has no terminating zero. */
 void mr_wire_hello_reply_get(const struct mr_wire_reply *rep, struct mr_wire_hello_reply *ret);

@@ -125,6 +125,21 @@ static enum mr_wire_defect decode_single(struct mr_wire_span *in, const struct m
 	return MR_WIRE_DEFECT_NONE;
 }
 
+// The times that end a datagram: of the last of a reply, answered OK.
+static enum mr_wire_defect decode_times(struct mr_wire_span *in, struct mr_wire_reply *rep)
+{
+	if ((rep->flags & MR_WIRE_R_TIMES) == 0 || rep->result != MR_WIRE_RESULT_OK)
+		return MR_WIRE_DEFECT_NONE;
+	if (in->left < sizeof(struct mr_wire_times))
+		return MR_WIRE_DEFECT_TRUNCATED;
+	in->left -= sizeof(struct mr_wire_times);
+	rep->times = in->at + in->left;
+	rep->body_bytes = (uint16_t)in->left;
+	if (mr_load_le32(rep->times + offsetof(struct mr_wire_times, zero)) != 0)
+		return MR_WIRE_DEFECT_NOT_ZERO;
+	return MR_WIRE_DEFECT_NONE;
+}
+
 static enum mr_wire_defect decode_body(struct mr_wire_span *in, const struct mr_wire_reply *rep)
 {
 	bool get = rep->op == MR_WIRE_OP_GET && rep->result == MR_WIRE_RESULT_OK;
@@ -182,11 +197,39 @@ enum mr_wire_defect mr_wire_reply_decode(const void *data, size_t bytes, struct 
 		.body = in.at,
 		.body_bytes = (uint16_t)in.left,
 	};
-	enum mr_wire_defect defect = decode_body(&in, &rep);
+	enum mr_wire_defect defect = decode_times(&in, &rep);
 
+	if (defect == MR_WIRE_DEFECT_NONE)
+		defect = decode_body(&in, &rep);
 	if (defect == MR_WIRE_DEFECT_NONE)
 		*ret = rep;
 	return defect;
+}
+
+#define TIMES_WORDS(X) X(total) X(parse) X(probe) X(ring) X(queue) X(lock) X(read) X(commit)
+
+void mr_wire_times_put(void *at, const struct mr_wire_times *times)
+{
+	struct mr_wire_times le = {
+		.trace_id = htole64(times->trace_id), .met = htole32(times->met)};
+
+#define X(name) le.name##_ns = htole32(times->name##_ns);
+	TIMES_WORDS(X)
+#undef X
+	memcpy(at, &le, sizeof(le));
+}
+
+bool mr_wire_times_get(const struct mr_wire_reply *rep, struct mr_wire_times *ret)
+{
+	if (rep->times == NULL)
+		return false;
+	memcpy(ret, rep->times, sizeof(*ret));
+	ret->trace_id = le64toh(ret->trace_id);
+	ret->met = le32toh(ret->met);
+#define X(name) ret->name##_ns = le32toh(ret->name##_ns);
+	TIMES_WORDS(X)
+#undef X
+	return true;
 }
 
 static uint8_t known_status(uint8_t status)

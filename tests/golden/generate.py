@@ -19,7 +19,7 @@ V1 = HERE / "v1"
 CORPUS = HERE.parent / "fuzz" / "corpus"
 
 HELLO, PING, GET, PUT, DELETE, DESCRIBE = 1, 2, 3, 4, 5, 6
-STRONG, ASOF, TRACE, MAC, PADDED = 1, 2, 4, 8, 16
+STRONG, ASOF, TRACE, MAC, PADDED, TIMES = 1, 2, 4, 8, 16, 64
 OK, NOT_FOUND, EXPIRED, BUSY = 0, 1, 2, 3
 
 vectors = []  # (name, kind, defect, comment, [(label, bytes)])
@@ -93,6 +93,12 @@ def mac(key_id, value, reserved=0):
     return [("MAC key id, 0", struct.pack("<II", key_id, reserved)), ("MAC", struct.pack("<Q", value))]
 
 
+def times(trace, *ns, met=0, zero=0):
+    return [("trace id", struct.pack("<Q", trace)),
+        ("ns: total, parse, probe, ring, queue, lock, read, commit", struct.pack("<8I", *ns)),
+        ("met, 0", struct.pack("<II", met, zero))]
+
+
 def hello(vmin=1, vmax=1, nonce=0x0123456789abcdef, zero1=bytes(16)):
     return [("version min, max, 0", struct.pack("<BB6x", vmin, vmax)), ("nonce", struct.pack("<Q", nonce)),
         ("0", zero1)]
@@ -135,6 +141,8 @@ add("get-padded", "request", "GET padded to 72 bytes, so that the reply may be a
     request(GET, PADDED, view=7, count=1, key_bytes=8), keys(K1), zeros(32))
 add("get-hint", "request", "GET with an unknown hint (bit 15): the hint is ignored",
     request(GET, 0x8000, view=7, count=1, key_bytes=8), keys(K1))
+add("get-times", "request", "traced GET that asks for the times of its stages",
+    request(GET, TRACE | TIMES, view=7, count=1, key_bytes=8), word("trace id", 0xabcdef), keys(K1))
 add("put-two", "request", "PUT of two rows into set 5",
     request(PUT, view=5, count=2), write_head(0xa1b2c3d4), record(T, K1, bytes(range(1, 17))),
     record(T + 1, b"user:0001", b"row bytes"))
@@ -169,6 +177,8 @@ refuse("bad_flags", "flag-mac-get", "request", "a MAC goes with PUT and DELETE o
     request(GET, MAC, view=7, count=1, key_bytes=8), keys(K1), mac(0, 0))
 refuse("bad_flags", "flag-strong-put", "request", "STRONG goes with GET only",
     request(PUT, STRONG, view=5, count=1), write_head(1), record(T, K1, b"12345678"))
+refuse("bad_flags", "flag-times-ping", "request", "TIMES goes with GET, PUT and DELETE",
+    request(PING, TIMES))
 refuse("truncated", "no-asof", "request", "the as-of word is not there",
     request(GET, ASOF, view=7, count=1, key_bytes=8))
 refuse("truncated", "no-trace", "request", "the trace word is not there", request(PING, TRACE), zeros(7))
@@ -251,6 +261,12 @@ add("get-pieces-2", "reply", "third: the last 20 bytes of entry 1",
     entry(OK, T, BIG[40:], whole=60, offset=40))
 add("get-future-status", "reply", "a status that this version does not name reads as ERROR",
     reply(GET, keys=1, sets=1, entries=1), entry(77))
+add("get-times", "reply", "the reply to get-times, read from the store while it compacted",
+    reply(GET, flags=2, keys=1, sets=1, entries=1, layout=0x5eed0001), entry(OK, T, ROW),
+    times(0xabcdef, 250000, 0, 0, 9000, 1000, 0, 230000, 0, met=3))
+add("put-times", "reply", "one row written; an unknown thing met (bit 31) is ignored",
+    reply(PUT, flags=3, keys=1, entries=1), ack(OK),
+    times(0, 5000000, 0, 0, 0x7fff, 12, 34, 56, 0xffffffff, met=0x80000001))
 add("put-two", "reply", "one row durable, one superseded",
     reply(PUT, flags=1, keys=2, entries=2), ack(OK), ack(6))
 add("delete-one", "reply", "deleted, not synced", reply(DELETE, keys=1, entries=1), ack(OK))
@@ -307,6 +323,10 @@ refuse("row_length", "text-overrun", "reply", "text that overruns the datagram",
 refuse("truncated", "hello-short", "reply", "HELLO without the last byte of its body", reply(HELLO), zeros(31))
 refuse("truncated", "describe-short", "reply", "DESCRIBE without the last byte of its body",
     reply(DESCRIBE), zeros(15))
+refuse("truncated", "times-short", "reply", "times said, but 40 bytes of them there",
+    reply(PUT, flags=2, keys=1, entries=1), zeros(40, "body"))
+refuse("not_zero", "times-reserved", "reply", "the reserved word of the times",
+    reply(PUT, flags=2, keys=1, entries=1), ack(OK), times(0, *[0] * 8, zero=1))
 refuse("fragment", "frag-past-count", "reply", "datagram 1 of 1", reply(GET, frag=1, **ONE), entry(OK, T, ROW))
 refuse("fragment", "frag-none", "reply", "datagram 0 of 0", reply(PING, frags=0))
 refuse("fragment", "ping-two", "reply", "PING in two datagrams", reply(PING, frags=2))

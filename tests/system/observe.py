@@ -23,8 +23,26 @@ def counters(a):
     return a.telemetry("/millrace/lcores")["rx"]
 
 
+def slow(a):
+    """The slow log names requests that took long, refusals, and what they waited for."""
+    said = a.tool("get", "user", "1", "--times", "--trace", "4711", ok=(0, 1)).stderr
+    assert re.search(r"times: total [\d.]+ us", said), said
+    lines = a.tool("slow", "--json", "--count", "40").stdout.splitlines()
+    requests = [json.loads(line) for line in lines]
+    assert requests == sorted(requests, key=lambda r: -r["total_ns"]), lines
+    for r in requests:
+        assert r["total_ns"] >= 100000 and r["op"] in ("get", "put", "ping", "hello", "describe"), r
+        assert r["client"] == "" or r["client"].startswith("10.77.0.2:"), r
+    # Writes are synced, which takes longer than the 100 us that count as slow here.
+    puts = [r for r in requests if r["op"] == "put"]
+    assert puts and puts[0]["view"] == "user" and puts[0]["key"].isdigit(), requests[:3]
+    assert any("commit" in r["waited_for"] for r in puts), puts[:3]
+    print(a.tool("slow", "--count", "5").stdout, flush=True)
+    a.tool("slow", "--refused")
+
+
 def test(build):
-    a = harness.Appliance(build)
+    a = harness.Appliance(build, lcores="slow_above = 100us")
     table = os.path.join(a.dir, "rows.csv")
     a.rows("gen", table, ROWS, 1)
     a.start()
@@ -47,8 +65,9 @@ def test(build):
     of_set = a.telemetry("/millrace/sets")["sets"]["user"]
     assert of_set["hits"] == after["hits"] and of_set["misses"] == after["misses"], of_set
     assert of_set["rows_written"] == ROWS and of_set["negatives"] == after["negatives"], of_set
-    # Requests with a miss are answered by an I/O lcore, their hits included.
-    assert 0.7 * of_set["hits"] < a.telemetry("/millrace/ages")["count"] <= of_set["hits"], of_set
+    # Every row that was answered has an age, whichever lcore answered.
+    assert run["statuses"]["ok"] <= a.telemetry("/millrace/ages")["count"] <= \
+        of_set["hits"] + of_set["misses"], of_set
     keys = sum(run["statuses"].values())
     assert keys == 3 * run["answered"], run["statuses"]
     assert 0.15 < asked["negatives"] / asked["lookups"], asked
@@ -67,10 +86,12 @@ def test(build):
                  "rings", "dropped"):
         assert word in screen, word
     rate = int(re.search(r"requests +(\d+)/s", screen).group(1))
-    assert 0.7 * RATE < rate < 1.3 * RATE, rate
+    # A second of a loaded machine may see half or twice of them.
+    assert 0.2 * RATE < rate < 3 * RATE, rate
     assert re.search(r"requests from cache +\d+ +[\d.]+ [num]s", screen), screen
     assert re.search(r"rx0 +\[[#.]{20}\]", screen), screen
     a.tool("top", ok=(2,))
+    slow(a)
     a.stop()
 
 

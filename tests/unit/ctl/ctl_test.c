@@ -366,7 +366,7 @@ static void test_sets(void **state)
 	json_decref(reply);
 
 	mr_hist_record(&w.rx[0]->served_age, 1000000 / MR_AGE_UNIT_US, 99);
-	mr_hist_record(&w.rx[1]->served_age, 3600000000 / MR_AGE_UNIT_US, 1);
+	mr_hist_record(&w.io[1]->served_age, 3600000000 / MR_AGE_UNIT_US, 1);
 	reply = ask("/millrace/ages");
 	assert_int_equal(number(reply, NULL, "count"), 100);
 	assert_in_range(number(reply, NULL, "p50_us"), 990000, 1010000);
@@ -437,7 +437,7 @@ static void test_bad_params(void **state)
 	static const char *const requests[] = {"/millrace/lcores,rx2", "/millrace/lcores,7",
 		"/millrace/lcores,rx", "/millrace/lcores,rx-1", "/millrace/drops,io0",
 		"/millrace/latency,io99999999999999999999", "/millrace/sets,x",
-		"/millrace/views,-1"};
+		"/millrace/views,-1", "/millrace/slow,fastest", "/millrace/slow,refused,x"};
 	json_t *reply;
 
 	(void)state;
@@ -512,6 +512,109 @@ static void test_long_replies(void **state)
 	json_decref(ask("/millrace/latency"));
 	json_decref(ask("/millrace/lcores"));
 	json_decref(ask("/millrace/drops"));
+}
+
+// ---- slow log
+
+/** A request of 10.1.2.3:4000 for user 42. */
+static struct mr_slow a_slow(uint64_t request_id, uint64_t cycles)
+{
+	return (struct mr_slow){
+		.tsc = rte_rdtsc(),
+		.cycles = cycles,
+		.request_id = request_id,
+		.address = {10, 1, 2, 3},
+		.port = 4000,
+		.view = 7,
+		.op = MR_WIRE_OP_GET,
+		.n_keys = 3,
+		.key_bytes = 8,
+		.key = {[7] = 42},
+	};
+}
+
+static const char *text_of(json_t *request, const char *field)
+{
+	return json_string_value(json_object_get(request, field));
+}
+
+static void test_slow(void **state)
+{
+	double ns = w.rig.tiers.clock->ns_per_cycle;
+	struct mr_slow slow;
+	json_t *reply, *requests;
+
+	(void)state;
+	for (unsigned i = 0; i < N_RX; i++)
+		mr_slowlog_init(&w.rx[i]->slowlog, 1000, rte_get_tsc_hz());
+	for (unsigned i = 0; i < N_IO; i++)
+		mr_slowlog_init(&w.io[i]->slowlog, 1000, rte_get_tsc_hz());
+	// The I/O lcore knows why, the RX lcore how long in all.
+	slow = a_slow(100, 9000000);
+	slow.spent[MR_SPENT_read] = 8000000;
+	slow.met = MR_WIRE_MET_IO | MR_WIRE_MET_COMPACTION;
+	mr_slowlog_add(&w.io[1]->slowlog, &slow);
+	slow = (struct mr_slow){.tsc = rte_rdtsc(),
+		.cycles = 10000000,
+		.request_id = 100,
+		.address = {10, 1, 2, 3},
+		.port = 4000};
+	mr_slowlog_add(&w.rx[0]->slowlog, &slow);
+	slow = a_slow(101, 20000000);
+	slow.op = MR_WIRE_OP_PUT;
+	slow.key_bytes = 200;
+	slow.trace_id = 77;
+	mr_slowlog_add(&w.rx[1]->slowlog, &slow);
+	reply = ask("/millrace/slow");
+	assert_int_equal(number(reply, NULL, "total"), 2);
+	assert_int_equal(number(reply, NULL, "above_us"), 1000);
+	requests = json_object_get(reply, "requests");
+	assert_string_equal(text_of(json_object_get(requests, "0"), "request_id"), "65");
+	assert_string_equal(text_of(json_object_get(requests, "0"), "trace_id"), "4d");
+	assert_string_equal(text_of(json_object_get(requests, "0"), "view"), "user");
+	assert_int_equal(strlen(text_of(json_object_get(requests, "0"), "key")), 123);
+	assert_int_equal(number(requests, "1", "total_ns"), (uint64_t)(10000000 * ns));
+	assert_int_equal(number(requests, "1", "read_ns"), (uint64_t)(8000000 * ns));
+	assert_int_equal(number(requests, "1", "n_keys"), 3);
+	requests = json_object_get(requests, "1");
+	assert_string_equal(text_of(requests, "client"), "10.1.2.3:4000");
+	assert_string_equal(text_of(requests, "key"), "42");
+	assert_string_equal(text_of(requests, "waited_for"), "read, store compacting");
+	assert_string_equal(text_of(requests, "lcore"), "io1");
+	assert_string_equal(text_of(requests, "result"), "ok");
+	json_decref(reply);
+
+	slow = a_slow(102, 500);
+	slow.is_ip6 = 1;
+	slow.result = MR_WIRE_RESULT_BUSY;
+	mr_slowlog_sample(&w.rx[0]->slowlog, &slow);
+	slow.tsc++;
+	slow.op = 0;
+	slow.view = 0;
+	slow.key_bytes = 0;
+	slow.result = 0;
+	slow.reason = MR_REASON_acl_refused + 1;
+	mr_slowlog_sample(&w.rx[0]->slowlog, &slow);
+	reply = ask("/millrace/slow,refused");
+	requests = json_object_get(reply, "requests");
+	assert_string_equal(text_of(json_object_get(requests, "0"), "reason"), "acl_refused");
+	assert_string_equal(text_of(json_object_get(requests, "1"), "result"), "busy");
+	assert_string_equal(text_of(json_object_get(requests, "1"), "client"), "[a01:203::]:4000");
+	json_decref(reply);
+
+	// The longest records there can be, a page of them.
+	memset(&slow, 0xfe, sizeof(slow));
+	slow.tsc = rte_rdtsc();
+	slow.reason = slow.result = 1;
+	slow.is_ip6 = 1;
+	for (unsigned i = 0; i < MR_SLOW_RECORDS; i++) {
+		slow.request_id++;
+		mr_slowlog_add(&w.rx[0]->slowlog, &slow);
+	}
+	reply = ask("/millrace/slow,slowest,20");
+	assert_int_equal(number(reply, NULL, "offset"), 20);
+	assert_int_equal(json_object_size(json_object_get(reply, "requests")), 10);
+	json_decref(reply);
 }
 
 static void test_document(void **state)
@@ -649,6 +752,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_subjects, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_bad_params, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_long_replies, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_slow, set_up, tear_down),
 		cmocka_unit_test(test_document),
 		cmocka_unit_test_setup_teardown(test_verbs, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_reload, set_up, tear_down),

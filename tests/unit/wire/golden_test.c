@@ -65,6 +65,9 @@ static const struct request_case request_cases[] = {
 	{"request-get-padded", MR_WIRE_OP_GET, {.view = 7, .flags = MR_WIRE_F_PADDED}, {KEY_42},
 		.count = 1},
 	{"request-get-hint", MR_WIRE_OP_GET, {.view = 7, .flags = 0x8000}, {KEY_42}, .count = 1},
+	{"request-get-times", MR_WIRE_OP_GET,
+		{.view = 7, .flags = MR_WIRE_F_TRACE | MR_WIRE_F_TIMES, .trace_id = 0xabcdef},
+		{KEY_42}, .count = 1},
 	{"request-put-two", MR_WIRE_OP_PUT, {.view = 5},
 		.rows = {ROW(T, "\0\0\0\0\0\0\0\x2a", 8,
 				 "\1\2\3\4\5\6\7\x8\x9\xa\xb\xc\xd\xe\xf\x10", 16),
@@ -238,6 +241,7 @@ struct reply_case {
 	uint8_t acks[2];                // PUT, DELETE
 	const char *body;               // HELLO, DESCRIBE: as on the wire
 	size_t body_bytes;
+	struct mr_wire_times times; // with MR_WIRE_R_TIMES
 };
 
 #define VALUE(st, event, bytes, whole, offset, number)                                            \
@@ -282,6 +286,14 @@ static const struct reply_case reply_cases[] = {
 		.values = {VALUE(MR_STATUS_OK, T, BIG_40, 60, 40, 1)}},
 	{"reply-get-future-status", MR_WIRE_OP_GET, 0, 1, 1, .frag_count = 1, .entry_count = 1,
 		.values = {VALUE(77, 0, "", 0, 0, 0)}},
+	{"reply-get-times", MR_WIRE_OP_GET, 0, 1, 1, .flags = MR_WIRE_R_TIMES, .frag_count = 1,
+		.entry_count = 1, .layout = 0x5eed0001,
+		.values = {VALUE(MR_STATUS_OK, T, ROW_20, 20, 0, 0)},
+		.times = {0xabcdef, 250000, 0, 0, 9000, 1000, 0, 230000, 0,
+			MR_WIRE_MET_IO | MR_WIRE_MET_COMPACTION, 0}},
+	{"reply-put-times", MR_WIRE_OP_PUT, 0, 1, 0, .flags = MR_WIRE_R_DURABLE | MR_WIRE_R_TIMES,
+		.frag_count = 1, .entry_count = 1, .acks = {MR_STATUS_OK},
+		.times = {0, 5000000, 0, 0, 0x7fff, 12, 34, 56, UINT32_MAX, 0x80000001, 0}},
 	{"reply-put-two", MR_WIRE_OP_PUT, 0, 2, 0, .flags = MR_WIRE_R_DURABLE, .frag_count = 1,
 		.entry_count = 2, .acks = {MR_STATUS_OK, MR_STATUS_SUPERSEDED}},
 	{"reply-delete-one", MR_WIRE_OP_DELETE, 0, 1, 0, .frag_count = 1, .entry_count = 1,
@@ -324,7 +336,12 @@ static size_t build(const struct reply_case *c, uint8_t *out)
 	}
 	if (c->body_bytes != 0)
 		memcpy(out + bytes, c->body, c->body_bytes);
-	return bytes + c->body_bytes;
+	bytes += c->body_bytes;
+	if (c->flags & MR_WIRE_R_TIMES) {
+		mr_wire_times_put(out + bytes, &c->times);
+		bytes += sizeof(c->times);
+	}
+	return bytes;
 }
 
 static void check_values(const struct reply_case *c, const struct mr_wire_reply *rep)
@@ -352,8 +369,12 @@ static void check_reply_body(const struct reply_case *c, const struct mr_wire_re
 {
 	struct mr_wire_hello_reply hello;
 	struct mr_wire_describe_reply describe;
+	struct mr_wire_times times;
 	const char *text;
 
+	assert_int_equal(mr_wire_times_get(rep, &times), (c->flags & MR_WIRE_R_TIMES) != 0);
+	if (c->flags & MR_WIRE_R_TIMES)
+		assert_memory_equal(&times, &c->times, sizeof(times));
 	if (c->result != MR_WIRE_RESULT_OK)
 		return;
 	switch (c->op) {

@@ -124,5 +124,11 @@ static const struct {
 	{"request-put-mac", "e521b610ae2c9770082fde2a469ade50f7bd2edfa7e286262a0438e6731a724c"},
 	{"request-put-padded-mac", "892dd8977e83626869762582c9f18a8400df17799545586df74e1a45f233be21"},
 	{"request-put-two", "5faa91d563d4043b6ba9d148fa4b3df0772b0f3407fdb13a160dd46506848a02"},
+	{"refused-reply-times-reserved", "15bb9368d7edcff5ac9e749db76c391d0b944a8d01688a1569f081ad7a3739e3"},
+	{"refused-reply-times-short", "b98142b3e603477a0e1c5581f3179475efeecfa8d3d5d8c092ea90538fbe23c7"},
+	{"refused-request-flag-times-ping", "676dccc688063119003dbc3297ea6ed4590afc47005e56aef6f0d47a53d169b1"},
+	{"reply-get-times", "134f46b913cc47d01a6054e3f33552906c06ad97f4bbcdf27f27944ac812daa4"},
+	{"reply-put-times", "4c422ce5ed1ce4c5d296190c6b39425e213ebc6742d3703db53a0a3a20a45b99"},
+	{"request-get-times", "5cb9b552b4c5dc69b7395e5a383b2f4f2af10e8ef63802159cf71d542b95b2da"},
 };
 // clang-format on
