@@ -355,7 +355,7 @@ static void malformed(void **state)
 		{"version 0", 4, 0, 0, MR_WIRE_RESULT_BAD_VERSION},
 		{"operation 0", 5, 0, 0, MR_WIRE_RESULT_UNKNOWN_OP},
 		{"operation 7", 5, 7, 0, MR_WIRE_RESULT_UNKNOWN_OP},
-		{"critical flag", 6, 0x40, 0, MR_WIRE_RESULT_UNSUPPORTED},
+		{"critical flag", 6, 0x80, 0, MR_WIRE_RESULT_UNSUPPORTED},
 		{"MAC on a GET", 6, 0x08, 0, MR_WIRE_RESULT_UNSUPPORTED},
 		{"trace id that is a key", 6, 0x04, 0, MR_WIRE_RESULT_MALFORMED},
 		{"unknown view", 24, 200, 0, MR_WIRE_RESULT_UNKNOWN_VIEW},
