@@ -277,7 +277,7 @@ static void run_local(const struct bench_case *c, struct bench_work *work)
 	bench_line(c->name, "gaps", run.gaps, "ratio");
 	if (mr_counted(&counters->shed) > 0)
 		bench_line(c->name, "shed", (double)mr_counted(&counters->shed), "requests");
-	check(&run, counters, (ROUNDS + 1) * run.requests * c->n_keys * work->table->n_sets);
+	check(&run, counters, 2 * ROUNDS * run.requests * c->n_keys * work->table->n_sets);
 }
 
 // ---- two lcores --------------------------------------------------------------------------------

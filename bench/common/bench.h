@@ -149,7 +149,7 @@ typedef double (*bench_pass_fn)(void *arg);
 
 #define BENCH_ROUNDS_MAX 64u
 
-/** A pass to warm up, then @p rounds passes with a pass over lines before and after each. */
+/** @p rounds times a pass to warm up and one that counts, between passes over lines as warm. */
 struct bench_cost bench_measure(
 	struct bench_lines *lines, bench_pass_fn pass, void *arg, unsigned rounds);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "mr_probe.h"
 
+#include "mr_bloom_inline.h"
 #include "mr_cache_inline.h"
 #include "mr_key.h"
 
@@ -18,7 +19,7 @@ static bool is_bad_key(const struct mr_view *view, const uint8_t *key, unsigned 
 	return schema->n_key_parts > 1 && !mr_key_check(schema, key, key_bytes);
 }
 
-static void add_key(
+static mr_always_inline void add_key(
 	struct mr_probe *probe, const struct mr_view *view, const uint8_t *key, unsigned key_bytes)
 {
 	uint64_t key_hash = mr_hash_key(key, key_bytes);
@@ -54,38 +55,68 @@ static uint64_t filter_test(const struct mr_bloom *bloom, const uint64_t *hashes
 	return bloom != NULL ? mr_bloom_test_bulk(bloom, hashes, n) : UINT64_MAX;
 }
 
-static void find_chunk(struct mr_probe *probe, unsigned first, unsigned end, struct mr_node *node,
-	const struct mr_bloom *bloom, uint64_t now_ticks)
+// Asks for the rows of lookups [first, end), or, where one has none here, for its line of the
+// filter.
+static mr_always_inline void prefetch_rows(const struct mr_probe *probe, unsigned first,
+	unsigned end, const struct mr_cache *cache, const struct mr_bloom *bloom)
 {
-	uint64_t absent_hashes[PROBE_CHUNK], maybe;
-	uint16_t absent[PROBE_CHUNK];
-	unsigned n_absent = 0;
+	uint64_t second = 0;
+
+	for (unsigned i = first; i < end; i++) {
+		enum mr_cache_promise promise =
+			mr_cache_prefetch_row_inline(cache, probe->hashes[i]);
+
+		second |= (uint64_t)(promise == MR_CACHE_SECOND) << (i - first);
+		if (promise == MR_CACHE_ABSENT && bloom != NULL)
+			mr_prefetch(mr_bloom_line(bloom, probe->hashes[i]));
+	}
+	for (; second != 0; second &= second - 1)
+		mr_cache_prefetch_second_inline(
+			cache, probe->hashes[first + (unsigned)__builtin_ctzll(second)]);
+}
+
+// Looks lookups [first, end) up in the cache. @return bit i: lookup first + i is not there.
+static mr_always_inline uint64_t find_chunk(struct mr_probe *probe, unsigned first, unsigned end,
+	struct mr_node *node, uint64_t now_ticks)
+{
+	uint64_t absent = 0;
 
 	for (unsigned i = first; i < end; i++) {
 		struct mr_lookup *lookup = &probe->lookups[i];
 
-		if (lookup->outcome == MR_OUTCOME_BAD_KEY)
+		if (mr_unlikely(lookup->outcome == MR_OUTCOME_BAD_KEY))
 			continue;
 		if (mr_cache_find_inline(node->cache, probe->hashes[i], lookup->space, lookup->key,
-			    lookup->key_bytes, now_ticks, &lookup->ref)) {
+			    lookup->key_bytes, now_ticks, &lookup->ref))
 			lookup->outcome = MR_OUTCOME_HIT;
-			continue;
-		}
-		absent[n_absent] = (uint16_t)i;
-		absent_hashes[n_absent++] = probe->hashes[i];
+		else
+			absent |= UINT64_C(1) << (i - first);
 	}
-	// The filter is asked only for what the cache does not have: hits save its line.
-	if (n_absent == 0)
-		return;
-	if (bloom != NULL)
-		mr_bloom_prefetch_bulk(bloom, absent_hashes, n_absent);
-	maybe = filter_test(bloom, absent_hashes, n_absent);
-	for (unsigned i = 0; i < n_absent; i++)
-		if (!(maybe >> i & 1))
-			probe->lookups[absent[i]].outcome = MR_OUTCOME_NEGATIVE;
+	return absent;
 }
 
-// Asks for the buckets of lookups [first, first + PROBE_CHUNK) or up to end.
+// The filter is asked only for what the cache does not have: hits save its line.
+static void filter_chunk(
+	struct mr_probe *probe, unsigned first, uint64_t absent, const struct mr_bloom *bloom)
+{
+	uint64_t hashes[PROBE_CHUNK] = {0}, maybe;
+	uint8_t at[PROBE_CHUNK];
+	unsigned n = 0;
+
+	for (; absent != 0; absent &= absent - 1) {
+		at[n] = (uint8_t)__builtin_ctzll(absent);
+		hashes[n] = probe->hashes[first + at[n]];
+		n++;
+	}
+	maybe = filter_test(bloom, hashes, n);
+	for (unsigned i = 0; i < n; i++)
+		if (!(maybe >> i & 1))
+			probe->lookups[first + at[i]].outcome = MR_OUTCOME_NEGATIVE;
+}
+
+// Asks for the buckets of lookups [first, first + PROBE_CHUNK) or up to end. Here and not as each
+// key is hashed: a prefetch whose translation is not at hand holds up what follows it, and only
+// next to others of its kind it holds up nothing else.
 static mr_always_inline void prefetch_buckets(
 	const struct mr_probe *probe, unsigned first, unsigned end, const struct mr_cache *cache)
 {
@@ -102,10 +133,13 @@ void mr_probe_run(struct mr_probe *probe, unsigned first, unsigned end, struct m
 	prefetch_buckets(probe, first, end, node->cache);
 	for (; first < end; first += PROBE_CHUNK) {
 		unsigned next = MR_MIN(first + PROBE_CHUNK, end);
+		uint64_t absent;
 
 		prefetch_buckets(probe, next, end, node->cache);
-		mr_cache_prefetch_row_bulk_inline(node->cache, &probe->hashes[first], next - first);
-		find_chunk(probe, first, next, node, bloom, now_ticks);
+		prefetch_rows(probe, first, next, node->cache, bloom);
+		absent = find_chunk(probe, first, next, node, now_ticks);
+		if (absent != 0)
+			filter_chunk(probe, first, absent, bloom);
 	}
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "mr_bloom.h"
 
-#include "mr_bloom_impl.h"
+#include "mr_bloom_inline.h"
 #include "mr_hash.h"
 
 #include <errno.h>
@@ -117,7 +117,7 @@ struct mr_bloom *mr_bloom_open(void *mem, size_t mem_bytes)
 void mr_bloom_prefetch_bulk(const struct mr_bloom *bloom, const uint64_t *hashes, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
-		mr_prefetch(&bloom->block[mr_bloom_block_at(bloom, hashes[i])]);
+		mr_prefetch(mr_bloom_line(bloom, hashes[i]));
 }
 
 static mr_always_inline void add_one(struct mr_bloom *bloom, uint64_t hash)

@@ -30,7 +30,7 @@ struct mr_bloom;
 /** What the filter is for. */
 struct mr_bloom_params {
 	uint64_t capacity_keys; //!< keys at which the rate below holds; at least 1
-	double fpr;		//!< wanted false-positive rate, 1e-6 to 0.5
+	double fpr;             //!< wanted false-positive rate, 1e-6 to 0.5
 };
 
 /** How tests are computed; all kinds give equal answers (a test proves it). */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Rates: what a filter of a given size can be expected to answer wrongly.
-#include "mr_bloom_impl.h"
+#include "mr_bloom_inline.h"
 
 #include <math.h>
 

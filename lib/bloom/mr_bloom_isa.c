@@ -3,7 +3,7 @@
 // The test, once for each instruction set. The scalar one is the reference; tests prove the others
 // equal to it. Vector loads read words that adders change with atomic ORs: the ISAs here never tear
 // an aligned 64-bit lane, bits are only ever set, and a key's words need no order among themselves.
-#include "mr_bloom_impl.h"
+#include "mr_bloom_inline.h"
 
 #include <errno.h>
 

@@ -421,11 +421,15 @@ static mr_always_inline void mr_cache_prefetch_loc(const struct mr_cache *cache,
 		mr_prefetch(at + i * MR_CACHE_LINE_BYTES);
 }
 
-/**
- * Asks for the row that this bucket promises; for its second bucket when that is where it may be.
- * @return true when a second look is due: mr_cache_prefetch_second_inline().
- */
-static mr_always_inline bool mr_cache_prefetch_row_inline(
+/** What a bucket, which was asked for before, promises of a row. */
+enum mr_cache_promise {
+	MR_CACHE_ABSENT, //!< it is not in the cache, for now
+	MR_CACHE_ASKED,  //!< its lines are on the way
+	MR_CACHE_SECOND, //!< its second bucket is: mr_cache_prefetch_second_inline() in a while
+};
+
+/** Asks for the row that this bucket promises; for its second bucket when it may be there. */
+static mr_always_inline enum mr_cache_promise mr_cache_prefetch_row_inline(
 	const struct mr_cache *cache, uint64_t hash)
 {
 	unsigned tag = mr_cache_tag(hash);
@@ -439,13 +443,13 @@ static mr_always_inline bool mr_cache_prefetch_row_inline(
 			&b->loc[(unsigned)__builtin_ctzll(match) >> 3], memory_order_relaxed);
 		if (mr_likely(loc != 0))
 			mr_cache_prefetch_loc(cache, loc);
-		return false;
+		return MR_CACHE_ASKED;
 	}
 	if (mr_likely(!mr_cache_maybe_moved(
 		    atomic_load_explicit(&b->moved, memory_order_relaxed), tag)))
-		return false;
+		return MR_CACHE_ABSENT;
 	mr_prefetch(&cache->buckets[mr_cache_alt(cache, primary, tag)]);
-	return true;
+	return MR_CACHE_SECOND;
 }
 
 /** Asks for the row that the second bucket, which was asked for before, promises. */
@@ -475,7 +479,8 @@ static mr_always_inline void mr_cache_prefetch_row_bulk_inline(
 		uint64_t moved = 0;
 
 		for (unsigned i = base; i < end; i++)
-			moved |= (uint64_t)mr_cache_prefetch_row_inline(cache, hashes[i])
+			moved |= (uint64_t)(mr_cache_prefetch_row_inline(cache, hashes[i]) ==
+					    MR_CACHE_SECOND)
 			         << (i - base);
 		for (; moved != 0; moved &= moved - 1)
 			mr_cache_prefetch_second_inline(

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "mr_bloom_impl.h"
+#include "mr_bloom_inline.h"
 #include "mr_hash.h"
 #include "mr_rng.h"
 

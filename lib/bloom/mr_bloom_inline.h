@@ -3,8 +3,8 @@
 
 /**
  * @file
- * Inside of the Bloom filter: its layout in memory, and where a hash's bits are. Only the files of
- * this folder include it. Ownership, threads and cost: see mr_bloom.h.
+ * Inside of the Bloom filter: its layout in memory, and where a hash's bits are; for the files of
+ * this folder, and for a hot path that prefetches. Ownership, threads and cost: see mr_bloom.h.
  */
 
 #include "mr_bloom.h"
@@ -62,6 +62,12 @@ static_assert(sizeof(_Atomic uint64_t) == 8, "bits are shared with vector loads"
 static mr_always_inline uint64_t mr_bloom_block_at(const struct mr_bloom *bloom, uint64_t hash)
 {
 	return (uint64_t)(((unsigned __int128)hash * bloom->header.blocks) >> 64);
+}
+
+/** The line that a test of this hash reads. */
+static mr_always_inline const void *mr_bloom_line(const struct mr_bloom *bloom, uint64_t hash)
+{
+	return &bloom->block[mr_bloom_block_at(bloom, hash)];
 }
 
 /**
