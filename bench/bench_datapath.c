@@ -6,7 +6,7 @@
 // mode runs both at once on two CPUs, with a core-to-core ping-pong before and after.
 //
 // bench_datapath [--rows N] [--local] [--memory] [CASE...]; --local leaves two-lcore mode out,
-// --memory prints the MB of hugepages wanted, --scale SUFFIX makes lines of bench scale.
+// --memory prints the MB of hugepages wanted.
 #include <rte_ethdev.h>
 #include <rte_ether.h>
 #include <rte_launch.h>
@@ -487,7 +487,6 @@ static void run_all(uint64_t rows, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	const char *scale = NULL;
 	bool only_memory = false;
 	uint64_t rows = 0;
 	int at = 1;
@@ -497,8 +496,6 @@ int main(int argc, char **argv)
 			only_memory = true;
 		else if (strcmp(argv[at], "--local") == 0)
 			only_local = true;
-		else if (strcmp(argv[at], "--scale") == 0 && at + 1 < argc)
-			scale = argv[++at];
 		else if (strcmp(argv[at], "--rows") == 0 && at + 1 < argc)
 			rows = strtoull(argv[++at], NULL, 10);
 		else
@@ -507,8 +504,6 @@ int main(int argc, char **argv)
 	if (only_memory)
 		return printf("%u\n", megabytes(rows, argc - at, argv + at)) < 0;
 	bench_begin("datapath");
-	if (scale != NULL)
-		bench_rename("scale", scale);
 	bench_eal(argv[0], megabytes(rows, argc - at, argv + at));
 	bench_lines_open(&lines, BENCH_PAGES_RESERVED);
 	run_all(rows, argc - at, argv + at);

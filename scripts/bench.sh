@@ -5,7 +5,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 . scripts/packages.sh
 
-all=(memory bloom cache cache-hit cache-memory wire row handoff datapath scale security)
+all=(memory bloom cache cache-hit cache-memory wire row handoff datapath scale idle security)
 
 usage() {
     cat <<USAGE
@@ -43,7 +43,7 @@ if [ ! -f "$dir/build.ninja" ]; then
     meson setup "$dir" "${setup[@]}" >/dev/null || exit 1
 fi
 targets=()
-for name in "${names[@]}"; do targets+=("bench/bench_${name/scale/datapath}"); done
+for name in "${names[@]}"; do targets+=("bench/bench_$name"); done
 ninja -C "$dir" "${targets[@]}" >&2 || exit 1
 
 pool=/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
@@ -72,43 +72,15 @@ reserve() {
 run() {
     local name=$1 bench=$dir/bench/bench_$1
     shift
-    case $name in datapath | handoff | security) reserve "$("$bench" --memory "$@")" ;; esac
+    case $name in datapath | handoff | idle | scale | security) reserve "$("$bench" --memory "$@")" ;; esac
     "$bench" "$@" || { echo "bench.sh: $name failed" >&2; failed=1; }
     give_back
-}
-
-# What a key costs as rows grow, as far as memory goes: JSON lines, and the ratios to 5 M rows.
-scale() {
-    local millions want_mb have_mb
-    for millions in 1 5 10 50; do
-        set -- --local --scale "-${millions}m" --rows "${millions}000000" get-uniform get64-uniform
-        # Beside the heap, 4 GiB of random lines are read.
-        want_mb=$(($("$dir/bench/bench_datapath" --memory "$@") + 4096 + 1024))
-        have_mb=$(awk '/^MemAvailable/ { print int($2 / 1024) }' /proc/meminfo)
-        if [ "$want_mb" -gt "$have_mb" ]; then
-            echo "scale: $millions M rows want $want_mb MB, there are $have_mb: left out" >&2
-            continue
-        fi
-        run datapath "$@"
-    done > >(awk -F'"' '
-        { print; fflush() }
-        /"metric":"cost"/ {
-            split($0, part, "\"value\":"); value = part[2] + 0
-            split($8, name, /-/); rows = $8; sub(/.*-/, "", rows)
-            if (rows == "5m") base[name[1]] = value
-            if (rows == "50m" && base[name[1]] > 0)
-                printf "{\"bench\":\"scale\",\"case\":\"%s-50m-against-5m\",\"metric\":\"cost\",\"value\":%g,\"unit\":\"L\",\"baseline\":%g,\"ratio\":%.4g}\n", name[1] "-uniform", value, base[name[1]], value / base[name[1]]
-        }')
-    wait $!
 }
 
 failed=0
 for i in "${!names[@]}"; do
     own=()
     [ "$i" -eq "$((${#names[@]} - 1))" ] && own=("${arguments[@]}")
-    case ${names[i]} in
-    scale) scale ;;
-    *) run "${names[i]}" "${own[@]}" ;;
-    esac
+    run "${names[i]}" "${own[@]}"
 done
 exit "$failed"

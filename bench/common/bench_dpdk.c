@@ -29,14 +29,14 @@ static unsigned free_hugepages_mb(void)
 }
 
 // "0@3,1@5": the first CPUs that this process may use.
-static void print_lcores(char *text, size_t bytes)
+static void print_lcores(char *text, size_t bytes, unsigned most)
 {
 	cpu_set_t cpus;
 	unsigned n = 0;
 	size_t at = 0;
 
 	sched_getaffinity(0, sizeof(cpus), &cpus);
-	for (unsigned cpu = 0; cpu < CPU_SETSIZE && n < 2; cpu++)
+	for (unsigned cpu = 0; cpu < CPU_SETSIZE && n < most; cpu++)
 		if (CPU_ISSET(cpu, &cpus))
 			at += (size_t)snprintf(
 				text + at, bytes - at, "%s%u@%u", n > 0 ? "," : "", n, cpu),
@@ -51,7 +51,12 @@ static int ask_transparent(const struct rte_memseg_list *list, void *arg)
 
 void bench_eal(const char *program, unsigned megabytes)
 {
-	char name[256], heap[16], lcores[64];
+	bench_eal_lcores(program, megabytes, 2);
+}
+
+void bench_eal_lcores(const char *program, unsigned megabytes, unsigned most)
+{
+	char name[256], heap[16], lcores[BENCH_LCORES_MAX * 8];
 	char in_memory[] = "--in-memory", no_huge[] = "--no-huge", no_shconf[] = "--no-shconf";
 	char no_pci[] = "--no-pci";
 	char m[] = "-m", l[] = "--lcores", telemetry[] = "--no-telemetry",
@@ -62,7 +67,7 @@ void bench_eal(const char *program, unsigned megabytes)
 
 	snprintf(name, sizeof(name), "%s", program);
 	snprintf(heap, sizeof(heap), "%u", megabytes);
-	print_lcores(lcores, sizeof(lcores));
+	print_lcores(lcores, sizeof(lcores), MR_MIN(most, BENCH_LCORES_MAX));
 	if (rte_eal_init((int)MR_ARRAY_SIZE(argv) - huge, argv) < 0)
 		bench_fail("EAL does not start with %u MB: %s", megabytes, rte_strerror(rte_errno));
 	if (!huge && rte_memseg_list_walk(ask_transparent, NULL) != 0)

@@ -4,13 +4,19 @@
 /**
  * @file
  * EAL for benches: hugepages if there are enough, else ordinary memory on transparent ones; lcore 0
- * for the bench, lcore 1 for the other side where there is a second CPU.
+ * for the bench, others for other sides where there are CPUs.
  */
 
 #include "bench.h"
 
+/** Most lcores of a bench: as many queues as an in-memory port has. */
+#define BENCH_LCORES_MAX 16u
+
 /** Starts EAL with @p megabytes of heap and says what pages it lies on. Exits on failure. */
 void bench_eal(const char *program, unsigned megabytes);
+
+/** The same with up to @p lcores lcores instead of two. */
+void bench_eal_lcores(const char *program, unsigned megabytes, unsigned lcores);
 
 /** The other lcore, or RTE_MAX_LCORE. */
 unsigned bench_other_lcore(void);

@@ -13,6 +13,7 @@
 #define CATALOG_BYTES (256u * 1024)
 #define HEADERS_BYTES 42u // Ethernet, IPv4, UDP
 #define UDP_CKSUM_AT 40u
+#define MBUFS 8192u
 
 const struct bench_table bench_rows_64 = {"64 B rows", 1, 14, 1, 10000000};
 const struct bench_table bench_rows_1k = {"1 KiB rows", 1, 248, 1, 1000000};
@@ -109,20 +110,23 @@ static void fill(struct bench_work *work)
 		(double)(stats.index_bytes + stats.history_bytes) / (double)stats.rows);
 }
 
-void bench_work_open(struct bench_work *work, const struct bench_table *table, uint64_t n_rows,
-	const char *store)
+void bench_work_open_with(struct bench_work *work, const struct bench_table *table, uint64_t n_rows,
+	const struct bench_work_more *more)
 {
 	char *catalog = print_catalog(table);
 	struct mr_fixture_params params = {
 		.catalog = catalog,
-		.store_path = store,
+		.store_path = more->store,
 		.store_cache_bytes = 512 * MR_MIB,
 		.cache_bytes = cache_bytes(table, n_rows),
 		.mean_row_bytes = row_bytes(table) + 8,
 		.filter_keys = n_rows * table->n_sets * 11 / 10,
-		.n_mbufs = 8192,
+		.n_mbufs = MBUFS * MR_MAX(more->n_rx, 1u),
 		.mbuf_cache = 256,
 		.ring_slots = 2048,
+		.n_rx = more->n_rx,
+		.mtu_bytes = more->mtu_bytes,
+		.rx_idler = more->idler,
 	};
 	struct timespec now;
 
@@ -139,6 +143,14 @@ void bench_work_open(struct bench_work *work, const struct bench_table *table, u
 	bench_work_shape(work, 1);
 }
 
+void bench_work_open(struct bench_work *work, const struct bench_table *table, uint64_t n_rows,
+	const char *store)
+{
+	const struct bench_work_more more = {.store = store};
+
+	bench_work_open_with(work, table, n_rows, &more);
+}
+
 void bench_work_close(struct bench_work *work)
 {
 	mr_fixture_done(&work->f);
@@ -149,7 +161,7 @@ void bench_work_shape(struct bench_work *work, unsigned n_keys)
 	static const uint64_t zeros[MR_WIRE_KEYS_MAX];
 	struct mr_wire_ask ask = {.view = work->view};
 	struct mr_wire_key keys[MR_WIRE_KEYS_MAX];
-	uint8_t payload[2048];
+	uint8_t payload[sizeof(work->frame)];
 	struct rte_mbuf *m;
 	int bytes;
 
@@ -168,14 +180,14 @@ void bench_work_shape(struct bench_work *work, unsigned n_keys)
 	rte_pktmbuf_free(m);
 }
 
-unsigned bench_work_make(
-	struct bench_work *work, struct bench_keys *keys, struct rte_mbuf **frames, unsigned n)
+unsigned bench_work_make_from(const struct bench_work *work, uint64_t *next_request,
+	struct bench_keys *keys, struct rte_mbuf **frames, unsigned n)
 {
 	if (rte_pktmbuf_alloc_bulk(work->f.pool, frames, n) < 0)
 		return 0;
 	for (unsigned i = 0; i < n; i++) {
 		uint8_t *frame = rte_pktmbuf_mtod(frames[i], uint8_t *);
-		uint64_t id = work->next_request++;
+		uint64_t id = (*next_request)++;
 
 		frames[i]->data_len = (uint16_t)work->frame_bytes;
 		frames[i]->pkt_len = work->frame_bytes;
@@ -190,14 +202,30 @@ unsigned bench_work_make(
 	return n;
 }
 
-unsigned bench_work_drain(struct bench_work *work)
+unsigned bench_work_make(
+	struct bench_work *work, struct bench_keys *keys, struct rte_mbuf **frames, unsigned n)
+{
+	return bench_work_make_from(work, &work->next_request, keys, frames, n);
+}
+
+unsigned bench_work_drain_lcore(struct bench_work *work, unsigned rx)
 {
 	struct rte_mbuf *frames[256];
 	unsigned n, total = 0;
 
-	while ((n = mr_fixture_receive(&work->f, frames, MR_ARRAY_SIZE(frames))) > 0) {
+	while ((n = rte_ring_dequeue_burst(
+			work->f.from_port[rx], (void **)frames, MR_ARRAY_SIZE(frames), NULL)) > 0) {
 		rte_pktmbuf_free_bulk(frames, n);
 		total += n;
 	}
+	return total;
+}
+
+unsigned bench_work_drain(struct bench_work *work)
+{
+	unsigned total = 0;
+
+	for (unsigned i = 0; i < work->f.n_rx; i++)
+		total += bench_work_drain_lcore(work, i);
 	return total;
 }

@@ -32,7 +32,7 @@ struct bench_work {
 	uint64_t n_rows;
 	uint16_t view;       //!< as on the wire
 	uint64_t now_us;     //!< event time of all rows
-	uint8_t frame[2048]; //!< a request; keys are written over it
+	uint8_t frame[2304]; //!< a request; keys are written over it
 	unsigned frame_bytes, keys_at, n_keys;
 	uint64_t next_request;
 };
@@ -43,6 +43,19 @@ unsigned bench_work_megabytes(const struct bench_table *table, uint64_t n_rows);
 /** Builds the appliance and fills its cache. @p store: what mr_fixture_params.store_path says. */
 void bench_work_open(struct bench_work *work, const struct bench_table *table, uint64_t n_rows,
 	const char *store);
+
+/** What an appliance may have besides; what is 0 is as bench_work_open() makes it. */
+struct bench_work_more {
+	const char *store;
+	unsigned n_rx;
+	uint16_t mtu_bytes; //!< of BENCH_MTU_255_KEYS requests may have so many
+	struct mr_idler idler;
+};
+
+#define BENCH_MTU_255_KEYS 2200u
+
+void bench_work_open_with(struct bench_work *work, const struct bench_table *table, uint64_t n_rows,
+	const struct bench_work_more *more);
 void bench_work_close(struct bench_work *work);
 
 /** A stored row of the table's set number @p set. @return its bytes. */
@@ -55,6 +68,14 @@ void bench_work_shape(struct bench_work *work, unsigned n_keys);
 /** Makes @p n requests. @return how many there were mbufs for. */
 unsigned bench_work_make(
 	struct bench_work *work, struct bench_keys *keys, struct rte_mbuf **frames, unsigned n);
+
+/** The same with request ids of the caller's, who may be one of several threads. */
+unsigned bench_work_make_from(const struct bench_work *work, uint64_t *next_request,
+	struct bench_keys *keys, struct rte_mbuf **frames, unsigned n);
+
+/** Throws replies of one RX lcore away; several threads may, each for an lcore. @return datagrams.
+ */
+unsigned bench_work_drain_lcore(struct bench_work *work, unsigned rx);
 
 /** Throws replies away. @return datagrams. */
 unsigned bench_work_drain(struct bench_work *work);
