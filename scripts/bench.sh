@@ -11,17 +11,34 @@ usage() {
     cat <<USAGE
 usage: scripts/bench.sh [--build DIR] [--native] [NAME [-- ARGUMENT...]]...
        scripts/bench.sh cache-hit [--traces DIR]
+       scripts/bench.sh --report DIR [--from FILE] [NAME [-- ARGUMENT...]]...
 
 Benches: ${all[*]}. Without names all of them. What follows a -- goes to the last bench alone.
 --native compiles for this CPU (in build-native); --build DIR takes an existing build.
 Example: scripts/bench.sh memory datapath -- --rows 1000000 get-uniform
+--report DIR also writes DIR/index.html, one page with plots, from what the benches print, which is
+kept in DIR/lines.jsonl; with --from FILE nothing runs and FILE has the lines.
 As root, 2 MiB pages are reserved for the run and given back afterwards; otherwise benches ask for
 transparent ones, and say so.
 USAGE
 }
 
+here=$OLDPWD report='' from='' rest=()
 dir=build names=() arguments=() setup=(-Dbuildtype=release)
 while [ $# -gt 0 ]; do
+    case $1 in
+    --report | --from)
+        [ $# -gt 1 ] || { usage >&2; exit 2; }
+        path=$(cd "$here" && realpath -m -- "$2")
+        if [ "$1" = --report ]; then report=$path; else from=$path; fi
+        shift 2
+        continue
+        ;;
+    --traces) rest+=(--traces "$(cd "$here" && realpath -- "${2-}")") ;;
+    --build) rest+=(--build "${2-}") ;;
+    --) rest+=("$@") ;;
+    *) rest+=("$1") ;;
+    esac
     case $1 in
     -h | --help) usage; exit 0 ;;
     --build) dir=$2; shift ;;
@@ -37,6 +54,34 @@ while [ $# -gt 0 ]; do
     shift
 done
 [ ${#names[@]} -gt 0 ] || names=("${all[@]}")
+
+machine() {
+    awk -F': ' '/^model name|^cache size/ && !seen[$1]++ { print $2 }' /proc/cpuinfo
+    echo "$(nproc) CPUs, $(awk '/^MemTotal/ { printf "%.0f", $2 / 1024 / 1024 }' /proc/meminfo) GiB of memory"
+    echo "$(uname -srm); load before the run: $(cut -d ' ' -f 1-3 /proc/loadavg)"
+    echo "$(gcc --version | head -n 1); millrace $(git describe --always --dirty 2>/dev/null)"
+}
+
+# draw LINES: with what is known of the machine that they come from.
+draw() {
+    local about=()
+    [ -f "$(dirname "$1")/machine.txt" ] && about=(--machine "$(dirname "$1")/machine.txt")
+    mkdir -p "$report" &&
+        python3 scripts/report.py --when "$(date -r "$1" '+%Y-%m-%d %H:%M %Z')" "${about[@]}" "$1" "$report/index.html" &&
+        echo "bench.sh: drawn in $report/index.html" >&2
+}
+
+if [ -n "$from" ]; then
+    [ -n "$report" ] || { usage >&2; exit 2; }
+    draw "$from"
+    exit
+elif [ -n "$report" ]; then
+    mkdir -p "$report" && machine >"$report/machine.txt" || exit 1
+    scripts/bench.sh "${rest[@]}" | tee "$report/lines.jsonl"
+    status=${PIPESTATUS[0]}
+    draw "$report/lines.jsonl" || status=1
+    exit "$status"
+fi
 
 install_missing "${build_packages[@]}" >&2 || exit 1
 if [ ! -f "$dir/build.ninja" ]; then
