@@ -633,7 +633,9 @@ static struct mr_view *make_set_view(struct parser *p, const struct mr_schema *s
 		.is_identity = true,
 		.row_fixed_bytes = schema->shape.fixed_bytes,
 	};
-	finish_view(view);
+	view->key_fixed_bytes = schema->key_fixed_bytes;
+	// What DESCRIBE says of a set is what a PUT has to name.
+	view->layout = schema->layout;
 	return view;
 }
 

@@ -277,6 +277,8 @@ static void check_same_layouts(const struct mr_catalog *a, const struct mr_catal
 	for (unsigned i = 0; i < a->n_sets; i++) {
 		assert_int_equal(a->sets[i]->layout, b->sets[i]->layout);
 		assert_int_equal(a->set_views[i]->layout, b->set_views[i]->layout);
+		// Of a set DESCRIBE tells its view's, and a PUT names the set's.
+		assert_int_equal(a->set_views[i]->layout, a->sets[i]->layout);
 		assert_int_equal(a->set_views[i]->id, b->sets[i]->id);
 	}
 	for (unsigned i = 0; i < a->n_views; i++)
