@@ -59,30 +59,17 @@ static void settle(struct mr_io *io, const struct mr_io_request *get)
 	mr_count(&io->counters.negatives, negatives);
 }
 
-// Whether the filter rules a key out. It knows the keys that are, not those that were.
-static bool is_absent(const struct mr_io *io, const struct mr_bloom *bloom, unsigned i)
-{
-	return !io->as_of && bloom != NULL && !mr_bloom_test(bloom, io->probe.hashes[i]);
-}
-
-// A strong read: the cache is of no one state of the store, so it is not asked.
+// A strong read: the cache is of no one state of the store, so it is not asked. The filter is asked
+// once there is a snapshot, see mr_io_read().
 static void settle_strong(struct mr_io *io, const struct mr_io_request *get)
 {
-	const struct mr_bloom *bloom = mr_node_bloom(get->node);
-	unsigned negatives = 0;
-
 	for (unsigned i = get->first; i < get->first + get->n; i++) {
-		if (io->probe.lookups[i].outcome == MR_OUTCOME_BAD_KEY) {
+		if (io->probe.lookups[i].outcome == MR_OUTCOME_BAD_KEY)
 			io->rows[i].status = MR_STATUS_BAD_KEY;
-		} else if (is_absent(io, bloom, i)) {
-			io->rows[i].status = MR_STATUS_NOT_FOUND;
-			negatives++;
-		} else {
+		else
 			add_read(io, i, get->node->cache);
-		}
 	}
 	mr_count(&io->counters.lookups, get->n);
-	mr_count(&io->counters.negatives, negatives);
 }
 
 void mr_io_lookup(struct mr_io *io)

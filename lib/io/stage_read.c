@@ -64,19 +64,41 @@ static void take_result(struct mr_io *io, unsigned read)
 		fill(io, read, node_of(io, i));
 }
 
-// Reads the group at one state of the store, taken after all of it arrived: no write that was
-// acknowledged before can be missing. Without memory for a snapshot, nothing is read.
-static void read_at_snapshot(struct mr_io *io)
+// Drops the reads that the filter rules out. A key's bits are set before its row is written: a "no"
+// holds for every snapshot that was taken before the filter was asked, and for no later one.
+static void rule_out(struct mr_io *io)
 {
-	struct mr_store_snapshot *snapshot = mr_store_snapshot_take(io->p.store);
-	int ret = snapshot != NULL ? 0 : -ENOMEM;
+	unsigned g = 0, n = 0;
 
-	if (ret == 0 && io->as_of)
+	for (unsigned r = 0; r < io->n_reads; r++) {
+		unsigned i = io->read_of[r];
+		const struct mr_bloom *bloom;
+
+		while (i >= io->gets[g].first + io->gets[g].n)
+			g++;
+		bloom = mr_node_bloom(io->gets[g].node);
+		if (bloom != NULL && !mr_bloom_test(bloom, io->probe.hashes[i])) {
+			io->rows[i].status = MR_STATUS_NOT_FOUND;
+			continue;
+		}
+		io->reads[n] = io->reads[r];
+		io->leases[n] = io->leases[r];
+		io->read_of[n++] = (uint16_t)i;
+	}
+	mr_count(&io->counters.negatives, io->n_reads - n);
+	io->n_reads = n;
+}
+
+// Reads what is left of a group with strong reads. Without memory for a snapshot, nothing is read.
+static void read_at(struct mr_io *io, const struct mr_store_snapshot *snapshot)
+{
+	int ret = -ENOMEM;
+
+	if (snapshot != NULL && io->as_of)
 		ret = mr_store_read_as_of(
 			io->reader, snapshot, io->as_of_us, io->reads, io->n_reads);
-	else if (ret == 0)
+	else if (snapshot != NULL)
 		ret = mr_store_read_at(io->reader, snapshot, io->reads, io->n_reads);
-	mr_store_snapshot_release(snapshot);
 	for (unsigned r = 0; r < io->n_reads && ret < 0; r++)
 		io->reads[r].result = -EIO;
 }
@@ -108,7 +130,7 @@ static void degrade(struct mr_io *io)
 	mr_count(&io->counters.degraded, io->n_reads);
 }
 
-void mr_io_read(struct mr_io *io)
+static void read_group(struct mr_io *io, const struct mr_store_snapshot *snapshot)
 {
 	uint64_t start = rte_rdtsc();
 
@@ -120,7 +142,7 @@ void mr_io_read(struct mr_io *io)
 		return;
 	}
 	if (io->strong)
-		read_at_snapshot(io);
+		read_at(io, snapshot);
 	else
 		mr_store_read(io->reader, io->reads, io->n_reads);
 	io->spent[MR_SPENT_read] = rte_rdtsc() - start;
@@ -129,4 +151,20 @@ void mr_io_read(struct mr_io *io)
 	mr_io_judge_reads(io);
 	for (unsigned r = 0; r < io->n_reads; r++)
 		take_result(io, r);
+}
+
+void mr_io_read(struct mr_io *io)
+{
+	struct mr_store_snapshot *snapshot = NULL;
+
+	if (io->n_reads == 0)
+		return;
+	// Taken after all of the group arrived: no write acknowledged before can be missing.
+	if (io->strong)
+		snapshot = mr_store_snapshot_take(io->p.store);
+	// The filter knows the keys that are, not those that were.
+	if (snapshot != NULL && !io->as_of)
+		rule_out(io);
+	read_group(io, snapshot);
+	mr_store_snapshot_release(snapshot);
 }

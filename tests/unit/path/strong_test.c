@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Strong and as-of GETs over the whole path. The linker puts __wrap_mr_store_snapshot_take() behind
-// the I/O lcore, so that a test can write between a snapshot and the reads at it.
+// the I/O lcore, so that a test can write before a snapshot and between it and the reads at it.
 #include "path_util.h"
 
 #include <stdlib.h>
@@ -10,27 +10,35 @@ static struct path path;
 static uint8_t row[MR_ROW_MAX_BYTES], other[MR_ROW_MAX_BYTES], request[4096];
 static unsigned row_bytes, other_bytes;
 
-static void (*after_snapshot)(void);
+static void (*before_snapshot)(void), (*after_snapshot)(void);
 static bool no_snapshot;
 
 struct mr_store_snapshot *__real_mr_store_snapshot_take(struct mr_store *store);
 struct mr_store_snapshot *__wrap_mr_store_snapshot_take(struct mr_store *store);
 
+static void run_once(void (**hook)(void))
+{
+	void (*fn)(void) = *hook;
+
+	*hook = NULL;
+	if (fn != NULL)
+		fn();
+}
+
 struct mr_store_snapshot *__wrap_mr_store_snapshot_take(struct mr_store *store)
 {
-	struct mr_store_snapshot *snapshot =
-		no_snapshot ? NULL : __real_mr_store_snapshot_take(store);
-	void (*hook)(void) = after_snapshot;
+	struct mr_store_snapshot *snapshot;
 
-	after_snapshot = NULL;
-	if (hook != NULL)
-		hook();
+	run_once(&before_snapshot);
+	snapshot = no_snapshot ? NULL : __real_mr_store_snapshot_take(store);
+	run_once(&after_snapshot);
 	return snapshot;
 }
 
 static int setup(void **state)
 {
 	(void)state;
+	before_snapshot = NULL;
 	after_snapshot = NULL;
 	no_snapshot = false;
 	path_begin(&path, &(struct mr_fixture_params){.n_io = 2, .handoff_depth = 2});
@@ -116,6 +124,22 @@ static void one_snapshot(void **state)
 	for (unsigned i = 0; i < 2; i++)
 		assert_int_equal(path.answer.got[i].event_time_us, PATH_NOW_US);
 	strong_checked(keys, 2);
+}
+
+// One key is there, the other is new: the filter may rule it out only for what the snapshot sees.
+static void one_snapshot_of_new_keys(void **state)
+{
+	unsigned keys[] = {1, 2, 3};
+
+	(void)state;
+	path_put(&path, PATH_ITEM, 1, PATH_STORE, PATH_NOW_US, row, row_bytes);
+	before_snapshot = write_both;
+	strong_checked(keys, 3);
+	assert_null(before_snapshot);
+	assert_int_equal(path.answer.got[0].event_time_us, PATH_NOW_US + 5);
+	assert_int_equal(path.answer.got[1].event_time_us, PATH_NOW_US + 5);
+	assert_int_equal(path.answer.got[2].status, MR_STATUS_NOT_FOUND);
+	assert_int_equal(mr_fixture_io_count(&path.f, negatives), 1);
 }
 
 // A strong read that follows an acknowledgement sees the write, wherever it lands.
@@ -314,6 +338,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_store_answers, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_snapshot, setup, teardown),
+		cmocka_unit_test_setup_teardown(one_snapshot_of_new_keys, setup, teardown),
 		cmocka_unit_test_setup_teardown(behind_an_acknowledgement, setup, teardown),
 		cmocka_unit_test_setup_teardown(without_memory_for_a_snapshot, setup, teardown),
 		cmocka_unit_test_setup_teardown(as_of, setup, teardown),
