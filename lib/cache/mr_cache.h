@@ -172,9 +172,11 @@ struct mr_cache_row {
 };
 
 /**
- * Puts in a row that a miss read from the store.
+ * Puts in a row that a miss read from the store. Whatever comes of it, no reader finds an older row
+ * of the key afterwards, not even while its writer has yet to tell the cache: what one read has
+ * shown, a later one does not take back.
  *
- * @return 0; -ESTALE: the lease was broken, nothing changed; -E2BIG: too large to cache;
+ * @return 0; -ESTALE: the lease was broken, or a newer row is cached; -E2BIG: too large to cache;
  *   -ENOSPC: no memory could be made free.
  */
 int mr_cache_fill(struct mr_cache *cache, const struct mr_cache_row *row,

@@ -215,23 +215,41 @@ static bool too_big(const struct mr_cache_row *row)
 	       row->key_bytes > MR_CACHE_KEY_MAX_BYTES;
 }
 
-int mr_cache_fill(struct mr_cache *cache, const struct mr_cache_row *row,
-	struct mr_cache_lease lease, uint64_t now_ticks)
+// Holds a key's primary bucket, and the one it is cached in. @return 0 or -ENOENT: it is not.
+static int hold(
+	struct mr_cache_op *op, const struct mr_cache_row *row, struct mr_cache_place *place)
 {
-	struct put put = prepare(cache, row, PUT_FILL, now_ticks);
-	int ret;
+	for (;;) {
+		int ret;
 
-	if (too_big(&put.row)) {
-		mr_cache_count(&cache->fills_too_big, 1);
-		return -E2BIG;
+		mr_cache_lock(op->cache, op->primary);
+		ret = mr_cache_locate(op->cache, row, place);
+		if (ret != -EAGAIN)
+			return ret;
+		mr_cache_unlock_unchanged(op->cache, op->primary);
+		mr_cache_back_off();
 	}
-	put.lease = lease.version;
-	ret = put_row(&put);
-	if (ret == 0)
-		mr_cache_count(&cache->fills, 1);
-	else if (ret == -ESTALE)
-		mr_cache_count(&cache->fills_stale, 1);
-	return ret;
+}
+
+static uint32_t loc_at(const struct mr_cache *cache, const struct mr_cache_place *place)
+{
+	return atomic_load_explicit(
+		&cache->buckets[place->bucket].loc[place->way], memory_order_relaxed);
+}
+
+// Removes what is cached of a key that is held, and lets go of both buckets.
+static void remove_held(struct mr_cache_op *op, const struct mr_cache_place *place,
+	enum mr_cache_evict_reason reason)
+{
+	const struct mr_cache_bucket *b = &op->cache->buckets[place->bucket];
+	uint32_t loc = loc_at(op->cache, place);
+	uint32_t stamp = atomic_load_explicit(&b->stamp[place->way], memory_order_relaxed);
+
+	mr_cache_remove(op->cache, place->bucket, place->way);
+	if (place->bucket != op->primary)
+		mr_cache_unlock(op, place->bucket);
+	mr_cache_unlock(op, op->primary);
+	mr_cache_release_row(op, loc, stamp, reason);
 }
 
 int mr_cache_warm(struct mr_cache *cache, const struct mr_cache_row *row,
@@ -255,32 +273,72 @@ static int drop(struct mr_cache_op *op, const struct mr_cache_row *row, uint64_t
 {
 	struct mr_cache *cache = op->cache;
 	struct mr_cache_place place;
-	uint32_t loc = 0, stamp = 0;
+	int ret = hold(op, row, &place);
+
+	if (ret == 0 && event_time_at(cache, loc_at(cache, &place)) <= limit_us) {
+		remove_held(op, &place, reason);
+		return 0;
+	}
+	if (ret == 0 && place.bucket != op->primary)
+		mr_cache_unlock(op, place.bucket);
+	mr_cache_unlock(op, op->primary);
+	return ret == 0 ? -ESTALE : ret;
+}
+
+// Whether what is cached is @p row itself or newer.
+static bool is_no_older(const struct mr_cache *cache, const struct mr_cache_place *place,
+	const struct mr_cache_row *row)
+{
+	struct mr_cache_row cached = mr_cache_row_at(cache, loc_at(cache, place));
+
+	if (cached.event_time_us != row->event_time_us)
+		return cached.event_time_us > row->event_time_us;
+	return cached.deleted == row->deleted &&
+	       (cached.deleted || (cached.row_bytes == row->row_bytes &&
+					  memcmp(cached.row, row->row, row->row_bytes) == 0));
+}
+
+// Of a row that a reader has seen and that is not going to be cached: from here on nobody shall
+// find an older one. Drops it, and breaks the leases of readers that may have read it; a row that
+// is no older has done so when it came.
+static void supersede(struct mr_cache_op *op, const struct mr_cache_row *row)
+{
+	struct mr_cache *cache = op->cache;
+	struct mr_cache_place place;
+	int ret = hold(op, row, &place);
+
+	if (ret != 0) {
+		mr_cache_unlock(op, op->primary);
+		return;
+	}
+	if (!is_no_older(cache, &place, row)) {
+		remove_held(op, &place, MR_CACHE_EVICT_OVERWRITE);
+		return;
+	}
+	if (place.bucket != op->primary)
+		mr_cache_unlock_unchanged(cache, place.bucket);
+	mr_cache_unlock_unchanged(cache, op->primary);
+}
+
+int mr_cache_fill(struct mr_cache *cache, const struct mr_cache_row *row,
+	struct mr_cache_lease lease, uint64_t now_ticks)
+{
+	struct put put = prepare(cache, row, PUT_FILL, now_ticks);
 	int ret;
 
-	for (;;) {
-		mr_cache_lock(cache, op->primary);
-		ret = mr_cache_locate(cache, row, &place);
-		if (ret != -EAGAIN)
-			break;
-		mr_cache_unlock_unchanged(cache, op->primary);
-		mr_cache_back_off();
+	if (too_big(&put.row)) {
+		mr_cache_count(&cache->fills_too_big, 1);
+		ret = -E2BIG;
+	} else {
+		put.lease = lease.version;
+		ret = put_row(&put);
 	}
-	if (ret == 0) {
-		const struct mr_cache_bucket *b = &cache->buckets[place.bucket];
-
-		loc = atomic_load_explicit(&b->loc[place.way], memory_order_relaxed);
-		stamp = atomic_load_explicit(&b->stamp[place.way], memory_order_relaxed);
-		if (event_time_at(cache, loc) > limit_us)
-			ret = -ESTALE;
-		else
-			mr_cache_remove(cache, place.bucket, place.way);
-		if (place.bucket != op->primary)
-			mr_cache_unlock(op, place.bucket);
-	}
-	mr_cache_unlock(op, op->primary);
 	if (ret == 0)
-		mr_cache_release_row(op, loc, stamp, reason);
+		mr_cache_count(&cache->fills, 1);
+	else if (ret == -ESTALE)
+		mr_cache_count(&cache->fills_stale, 1);
+	if (ret < 0)
+		supersede(&put.op, row);
 	return ret;
 }
 

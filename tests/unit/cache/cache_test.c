@@ -125,6 +125,52 @@ static void newer_writes_win(void **state)
 	free(cache);
 }
 
+// A reader that comes too late to fill has shown its row all the same.
+static void what_was_read_is_not_taken_back(void **state)
+{
+	static const struct {
+		uint64_t cached_time_us; // 0: nothing is cached
+		uint8_t cached_byte;
+		unsigned row_bytes;
+		bool stays; // what is cached
+	} cases[] = {
+		{0, 0, 64, false},
+		{99, 1, 64, false},
+		{100, 1, 64, true},  // the very row
+		{100, 2, 64, false}, // another of that time: nobody knows which is newer
+		{101, 1, 64, true},
+		{99, 1, 9000, false},
+		{101, 1, 9000, true},
+	};
+
+	(void)state;
+	for (size_t c = 0; c < MR_ARRAY_SIZE(cases); c++) {
+		struct mr_cache *cache =
+			cache_new((struct mr_cache_params){.budget_bytes = 1 << 20});
+		struct cache_key key = cache_key(7, 1, 8);
+		uint8_t old[64] = {cases[c].cached_byte}, bytes[9000] = {1};
+		struct mr_cache_row cached = cache_row(&key, old, 64, cases[c].cached_time_us);
+		struct mr_cache_row row = cache_row(&key, bytes, cases[c].row_bytes, 100);
+		struct mr_cache_lease broken, behind;
+		int ret;
+
+		if (cases[c].cached_time_us != 0)
+			assert_int_equal(mr_cache_update(cache, &cached, true, 1), 0);
+		broken = mr_cache_lease(cache, key.hash);
+		assert_int_equal(mr_cache_invalidate(cache, key.hash, 2, key.bytes, 8, 0), false);
+		// A reader that is behind: its row is older, its lease is not.
+		behind = mr_cache_lease(cache, key.hash);
+		ret = mr_cache_fill(cache, &row, broken, 1);
+		assert_int_equal(ret, row.row_bytes > 64 ? -E2BIG : -ESTALE);
+		assert_int_equal(cache_hit(cache, &key, 1), cases[c].stays);
+		cached.event_time_us = 98;
+		assert_int_equal(mr_cache_fill(cache, &cached, behind, 1), -ESTALE);
+		assert_int_equal(cache_hit(cache, &key, 1), cases[c].stays);
+		cache_check(cache);
+		free(cache);
+	}
+}
+
 // Fills rows until the index has turned over twice. @return fraction of budget that is rows.
 static double occupancy(struct mr_cache *cache, uint64_t *id, unsigned low, unsigned high,
 	double fulls, struct mr_rng *rng)
@@ -371,6 +417,7 @@ int main(void)
 		cmocka_unit_test(params_are_checked),
 		cmocka_unit_test(sizes_come_back_whole),
 		cmocka_unit_test(newer_writes_win),
+		cmocka_unit_test(what_was_read_is_not_taken_back),
 		cmocka_unit_test(budget_holds_rows_of_mixed_sizes),
 		cmocka_unit_test(index_drops_hardly_a_row),
 		cmocka_unit_test(sizes_may_shift),
