@@ -57,7 +57,7 @@ class Appliance:
     """millraced on a port in this namespace, with its own directory and DPDK prefix."""
 
     def __init__(self, build, device="net_tap0,iface=mr0", rx="0,1", io="0,1", interface="mr0",
-                 extra="", mtu=None, lcores="", security=ALLOW, address=ADDRESS):
+                 extra="", mtu=None, lcores="", security=ALLOW, address=ADDRESS, cache="64M"):
         self.build = build
         self.dir = tempfile.mkdtemp(prefix="millrace-test-")
         self.prefix = "mrtest%d" % os.getpid()
@@ -86,14 +86,14 @@ address = %s
 [store]
 path = %s
 [cache]
-memory = 64M
+memory = %s
 [security]
 %s
 [admin]
 socket = %s
 %s
 """ % (rx, io, lcores, self.prefix, device, address, "mtu = %d" % mtu if mtu else "", self.store,
-                security, self.admin, extra))
+                cache, security, self.admin, extra))
 
     def program(self, name):
         return os.path.join(self.build, "app", name, name)
