@@ -8,17 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char usage[] = "usage: sim [--steps N] [--seed S] [--seeds N]\n"
-			    "\n"
-			    "Takes N steps (default 15000) from seed S (default 1), then from the "
-			    "seeds after it (default\n"
-			    "4 of them). Each step is a request, a turn of some lcore, a moment of "
-			    "the clock, a step of a\n"
-			    "filter's rebuild, or a kill. Prints what it went through; ends with 1 "
-			    "at the first answer that\n"
-			    "cannot be right, and says how to see it again.\n"
-			    "\n"
-			    "    sim --seed 42 --seeds 1 --steps 10000000\n";
+static const char usage[] =
+	"usage: sim [--steps N] [--seed S] [--seeds N]\n"
+	"\n"
+	"Takes N steps (default 15000) from seed S (default 1), then from the seeds after it "
+	"(default\n"
+	"4 of them). Each step is a request, a turn of some lcore, a moment of the clock, a switch "
+	"of\n"
+	"versions, a step of a filter's rebuild, or a kill. Prints what it went through; ends with "
+	"1 at\n"
+	"the first answer that cannot be right, and says how to see it again. A long run:\n"
+	"\n"
+	"    sim --seeds 100 --steps 100000\n";
 
 static void step(void)
 {
@@ -32,8 +33,10 @@ static void step(void)
 		sim_turn_io(sim_below(SIM_IO));
 	else if (what < 9600 && !sim.client_sleeps)
 		sim_receive();
-	else if (what < 9800)
+	else if (what < 9780)
 		sim_rebuild_step();
+	else if (what < 9800)
+		sim_switch();
 	else if (what < 9940)
 		sim_advance_clock();
 	else if (what < 9997)
@@ -67,7 +70,7 @@ static int report(const struct sim_tally *sum, bool all_wanted)
 
 int main(int argc, char **argv)
 {
-	uint64_t steps = 15000, seed = 1, seeds = 4;
+	uint64_t steps = 25000, seed = 1, seeds = 8;
 	struct sim_tally sum = {0};
 
 	for (int i = 1; i < argc; i += 2) {
@@ -91,5 +94,5 @@ int main(int argc, char **argv)
 		sim_close();
 		add(&sum, &sim.tally);
 	}
-	return report(&sum, steps * seeds >= 60000);
+	return report(&sum, steps * seeds >= 200000);
 }

@@ -4,17 +4,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mr_hash.h"
 #include "mr_rng.h"
 
 void model_clear(struct model *model)
 {
-	for (unsigned s = 0; s < MODEL_SETS; s++)
-		for (unsigned i = 0; i < MODEL_KEYS; i++)
-			free(model->keys[s][i].writes);
+	struct model_key *keys = &model->keys[0][0][0];
+
+	for (unsigned i = 0; i < sizeof(model->keys) / sizeof(*keys); i++) {
+		free(keys[i].writes);
+		free(keys[i].states);
+	}
 	memset(model, 0, sizeof(*model));
-	for (unsigned s = 0; s < MODEL_SETS; s++)
-		for (unsigned i = 0; i < MODEL_KEYS; i++)
-			model->keys[s][i].floor = -1;
+	for (unsigned i = 0; i < sizeof(model->keys) / sizeof(*keys); i++)
+		keys[i].floor = -1;
 }
 
 unsigned model_send(struct model_key *key, const struct model_write *write)
@@ -59,7 +62,14 @@ static bool beaten(const struct model_key *key, int write, int by)
 	return by >= 0 && model_beats(&key->writes[by], &key->writes[write]);
 }
 
-const char *model_acknowledge(struct model_key *key, unsigned write, enum mr_status status)
+static void raise_floor(struct model_key *key, unsigned write)
+{
+	if (key->floor < 0 || beaten(key, key->floor, (int)write))
+		key->floor = (int)write;
+}
+
+const char *model_acknowledge(
+	struct model_key *key, unsigned write, int floor, enum mr_status status)
 {
 	bool loses = false;
 
@@ -74,10 +84,11 @@ const char *model_acknowledge(struct model_key *key, unsigned write, enum mr_sta
 			return "a write was superseded by none";
 	} else if (status != MR_STATUS_OK) {
 		return "a write was answered an error";
+	} else if (beaten(key, (int)write, floor)) {
+		return "a write was accepted that is older than what was known";
 	}
 	// Superseded, too: something is there that is no less.
-	if (key->floor < 0 || beaten(key, key->floor, (int)write))
-		key->floor = (int)write;
+	raise_floor(key, write);
 	return NULL;
 }
 
@@ -140,4 +151,72 @@ const char *model_read(const struct model_key *key, const struct model_answer *a
 	default:
 		return "an error";
 	}
+}
+
+void model_show(struct model_key *key, const struct model_answer *answer)
+{
+	for (unsigned i = 0; i < key->n; i++)
+		if (!key->writes[i].shed && is_write(&key->writes[i], answer))
+			raise_floor(key, i);
+}
+
+void model_commit(struct model_key *key, uint64_t commit, uint64_t event_time_us, const void *row,
+	uint32_t bytes)
+{
+	if (key->n_states == key->states_room) {
+		key->states_room = key->states_room * 2 + 16;
+		key->states = realloc(key->states, key->states_room * sizeof(*key->states));
+	}
+	key->states[key->n_states++] = (struct model_state){
+		.commit = commit,
+		.event_time_us = event_time_us,
+		.row_hash = row != NULL ? mr_hash_key(row, bytes) : 0,
+		.bytes = bytes,
+		.deleted = row == NULL,
+	};
+}
+
+// The state after a commit; of an as-of read the newest by event time of those until then. Event
+// times rise with commits.
+static const struct model_state *state_after(
+	const struct model_key *key, uint64_t commit, const struct model_strong *answer)
+{
+	for (unsigned i = key->n_states; i-- > 0;) {
+		const struct model_state *s = &key->states[i];
+
+		if (s->commit <= commit && (!answer->as_of || s->event_time_us <= answer->as_of_us))
+			return s;
+	}
+	return NULL;
+}
+
+bool model_stood(const struct model_key *key, uint64_t commit, const struct model_strong *answer)
+{
+	const struct model_state *s = state_after(key, commit, answer);
+	// The clock may stand anywhere between sending and receiving.
+	uint64_t first_us = answer->as_of ? answer->as_of_us : answer->sent_us;
+	uint64_t last_us = answer->as_of ? answer->as_of_us : answer->received_us;
+	uint64_t end_us;
+
+	if (s == NULL || s->deleted)
+		return answer->status == MR_STATUS_NOT_FOUND;
+	if (answer->event_time_us != s->event_time_us)
+		return false;
+	end_us = s->event_time_us + answer->ttl_us;
+	if (answer->status == MR_STATUS_EXPIRED)
+		return answer->ttl_us != 0 && last_us > end_us;
+	return answer->status == MR_STATUS_OK && answer->row_bytes == s->bytes &&
+	       answer->row_hash == s->row_hash && (answer->ttl_us == 0 || first_us <= end_us);
+}
+
+void model_forget(struct model_key *key, uint64_t until_us)
+{
+	unsigned first = key->n_states;
+
+	if (first == 0)
+		return;
+	while (first > 0 && key->states[--first].event_time_us > until_us)
+		;
+	key->n_states -= first;
+	memmove(key->states, key->states + first, key->n_states * sizeof(*key->states));
 }

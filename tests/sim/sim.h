@@ -17,29 +17,44 @@
 #define SIM_IO 3u
 #define SIM_OPS 64u
 #define SIM_KEYS_MAX 12u
+#define SIM_SWITCHES_MAX 1024u
+#define SIM_VIEW_ALL (MR_VIEW_EXPLICIT | 1u)  //!< of all sets
+#define SIM_VIEW_PAST (MR_VIEW_EXPLICIT | 2u) //!< of those that keep history
+#define SIM_PAST_SETS 2u                      //!< the first of them
+#define SIM_PAST_US UINT64_C(61000000)        //!< as-of reads go back this far
 
 /** A request that is under way. */
 struct sim_op {
 	bool used;
 	uint64_t request_id, sent_us;
 	uint8_t op;
-	uint16_t view;
+	uint16_t view, flags;
+	uint16_t version; //!< of writes; 0: whatever is current
+	uint64_t as_of_us;
 	unsigned n; //!< keys or records
 	unsigned keys[SIM_KEYS_MAX];
-	unsigned writes[SIM_KEYS_MAX];        //!< of records: index in their key's writes
-	int floors[SIM_KEYS_MAX][MODEL_SETS]; //!< of reads: what was known when they were sent
+	//! Of records: index in their key's writes, in each version that they may go to.
+	unsigned writes[SIM_KEYS_MAX][MODEL_VERSIONS];
+	//! What was known of the keys when it was sent.
+	int floors[SIM_KEYS_MAX][MODEL_SETS][MODEL_VERSIONS];
+	uint64_t sent_commit; //!< number of the last one when it was sent
+	unsigned sent_switch;
 	struct mr_answer answer;
 };
 
 /** What a run has been through, so that a run that misses something is seen. */
-#define SIM_TALLIES(X)                                                                            \
-	X(replies)                                                                                \
-	X(rows)                                                                                   \
-	X(absent)                                                                                 \
-	X(expired)                                                                                \
-	X(busy) X(errors) X(acked) X(superseded) X(lost) X(hits) X(negatives) X(shed) X(torn)     \
-		X(fills) X(fills_stale) X(evictions) X(commit_faults) X(read_faults) X(nested_io) \
-			X(nested_rx) X(rebuilds) X(restarts) X(pieces) X(no_mbuf) X(tx_full)
+#define SIM_TALLIES(X)                                                                       \
+	X(replies)                                                                           \
+	X(rows)                                                                              \
+	X(absent)                                                                            \
+	X(expired)                                                                           \
+	X(busy)                                                                              \
+	X(errors)                                                                            \
+	X(acked) X(superseded) X(lost) X(hits) X(negatives) X(shed) X(torn) X(fills)         \
+		X(fills_stale) X(evictions) X(commit_faults) X(read_faults) X(nested_io)     \
+			X(nested_rx) X(rebuilds) X(restarts) X(pieces) X(no_mbuf) X(tx_full) \
+				X(strong) X(as_of) X(refused) X(switches) X(over_a_switch)   \
+					X(over_a_commit)
 
 struct sim_tally {
 #define X(name) uint64_t name;
@@ -65,6 +80,11 @@ struct sim {
 	bool rx_busy[SIM_RX], io_busy[SIM_IO];
 	unsigned in_write;
 
+	// A bit a set: its second version is current. All that has been so since all was at rest.
+	uint8_t current[SIM_SWITCHES_MAX];
+	unsigned n_switches; //!< index of the last one
+	const struct mr_published *published[1u << MODEL_SETS];
+
 	// A rebuild of the filter.
 	struct mr_store_scan *scan;
 	void *filter_mem[2];
@@ -73,6 +93,12 @@ struct sim {
 };
 
 extern struct sim sim;
+
+/** Index of the version of a set that is current after a switch. */
+static inline unsigned sim_version(unsigned nth_switch, unsigned set)
+{
+	return sim.current[nth_switch] >> set & 1u;
+}
 
 /** Ends the program, saying how to see this again. */
 _Noreturn void sim_fail(const char *what, const struct sim_op *op, unsigned key, unsigned set);
@@ -104,4 +130,6 @@ unsigned sim_turn_io(unsigned i);
 void sim_settle(void);
 void sim_advance_clock(void);
 void sim_rebuild_step(void);
+/** Makes the other version of a set the current one. */
+void sim_switch(void);
 void sim_restart(void);

@@ -16,16 +16,38 @@
 #define FILTER_KEYS 2000u
 #define KEYS_A_REBUILD_STEP 8u
 
-static const char catalog[] =
-	"[set a]\nid = 1\nkey = u64\ndurability = wal\ncolumn b = bytes\n"
-	"[set b]\nid = 2\nkey = u64\nttl = 10s\ndurability = wal\ncolumn b = bytes\n"
-	"[set c]\nid = 3\nkey = u64\ndurability = wal\ncolumn b = bytes\n"
-	"[view all]\nid = 1\ncolumns = a.*, b.*, c.*\n";
-
 struct sim sim;
 
 static struct rte_mbuf *hoard[HOARD_MAX];
 static unsigned n_hoard;
+
+// Versions 1 and 2 of every set, of which a bit says which one is current.
+static const char *catalog_of(unsigned current, char *text, size_t bytes)
+{
+	static const char *const versions[] = {
+		"version = 1\nbeside = 2\n", "version = 2\nbeside = 1\n"};
+
+	snprintf(text, bytes,
+		"[set a]\nid = 1\nkey = u64\ndurability = wal\nhistory = 1h\n%scolumn b = bytes\n"
+		"[set b]\nid = 2\nkey = u64\nttl = 10s\ndurability = wal\nhistory = 1h\n%s"
+		"column b = bytes\n"
+		"[set c]\nid = 3\nkey = u64\ndurability = wal\n%scolumn b = bytes\n"
+		"[view all]\nid = 1\ncolumns = a.*, b.*, c.*\n"
+		"[view past]\nid = 2\ncolumns = a.*, b.*\n",
+		versions[current & 1], versions[current >> 1 & 1], versions[current >> 2 & 1]);
+	return text;
+}
+
+static void print_states(const struct model_key *key)
+{
+	for (unsigned i = 0; i < key->n_states; i++) {
+		const struct model_state *s = &key->states[i];
+
+		fprintf(stderr, "sim:   commit %llu: event %lld us ago, %s of %u bytes\n",
+			(unsigned long long)s->commit, (long long)(sim.now_us - s->event_time_us),
+			s->deleted ? "delete" : "row", s->bytes);
+	}
+}
 
 static void print_writes(const struct model_key *key)
 {
@@ -46,13 +68,17 @@ _Noreturn void sim_fail(const char *what, const struct sim_op *op, unsigned key,
 	fprintf(stderr, "\nsim: %s\n", what);
 	if (op != NULL)
 		fprintf(stderr,
-			"sim: request %llu, %s of view or set 0x%x, key %u of set %u, sent %llu us "
-			"ago\n",
+			"sim: request %llu, %s of view or set 0x%x, flags 0x%x, key %u of set %u, "
+			"sent %llu us ago, behind commit %llu\n",
 			(unsigned long long)op->request_id,
-			mr_wire_op_name((enum mr_wire_op)op->op), op->view, key, set + 1,
-			(unsigned long long)(sim.now_us - op->sent_us));
-	if (op != NULL)
-		print_writes(&sim.model.keys[set][key]);
+			mr_wire_op_name((enum mr_wire_op)op->op), op->view, op->flags, key, set + 1,
+			(unsigned long long)(sim.now_us - op->sent_us),
+			(unsigned long long)op->sent_commit);
+	for (unsigned v = 0; v < MODEL_VERSIONS && op != NULL; v++) {
+		fprintf(stderr, "sim: version %u\n", v + 1);
+		print_writes(&sim.model.keys[set][v][key]);
+		print_states(&sim.model.keys[set][v][key]);
+	}
 	fprintf(stderr, "sim: step %llu; to see it again: --seed %llu --steps %llu\n",
 		(unsigned long long)sim.step, (unsigned long long)sim.seed,
 		(unsigned long long)sim.step + 1);
@@ -109,6 +135,18 @@ void __real_mr_io_decide(struct mr_io *io);
 void __wrap_mr_io_decide(struct mr_io *io);
 int __real_mr_store_read(struct mr_store_reader *reader, struct mr_store_get *gets, unsigned n);
 int __wrap_mr_store_read(struct mr_store_reader *reader, struct mr_store_get *gets, unsigned n);
+int __real_mr_store_read_at(struct mr_store_reader *reader,
+	const struct mr_store_snapshot *snapshot, struct mr_store_get *gets, unsigned n);
+int __wrap_mr_store_read_at(struct mr_store_reader *reader,
+	const struct mr_store_snapshot *snapshot, struct mr_store_get *gets, unsigned n);
+int __real_mr_store_read_as_of(struct mr_store_reader *reader,
+	const struct mr_store_snapshot *snapshot, uint64_t as_of_us, struct mr_store_get *gets,
+	unsigned n);
+int __wrap_mr_store_read_as_of(struct mr_store_reader *reader,
+	const struct mr_store_snapshot *snapshot, uint64_t as_of_us, struct mr_store_get *gets,
+	unsigned n);
+struct mr_store_snapshot *__real_mr_store_snapshot_take(struct mr_store *store);
+struct mr_store_snapshot *__wrap_mr_store_snapshot_take(struct mr_store *store);
 int __real_mr_store_commit(struct mr_store *store, const struct mr_store_put *puts, unsigned n,
 	bool sync, struct mr_err *err);
 int __wrap_mr_store_commit(struct mr_store *store, const struct mr_store_put *puts, unsigned n,
@@ -129,25 +167,87 @@ void __wrap_mr_io_decide(struct mr_io *io)
 	sim.in_write--;
 }
 
-int __wrap_mr_store_read(struct mr_store_reader *reader, struct mr_store_get *gets, unsigned n)
+static void before_read(void)
 {
-	int ret;
-
 	if (sim_chance(4))
 		nest_rx();
-	ret = __real_mr_store_read(reader, gets, n);
-	if (sim_chance(300)) {
+}
+
+// Spoils a read now and then. Others run on between it and the fill that follows it.
+static void after_read(struct mr_store_get *gets, unsigned n)
+{
+	if (n > 0 && sim_chance(300)) {
 		struct mr_store_get *get = &gets[sim_below(n)];
 
 		get->result = sim_chance(2) ? -EIO : -EUCLEAN;
 		sim.tally.read_faults++;
 	}
-	// Others run on between a read and the fill that follows it.
 	while (sim_chance(2))
 		nest_io();
 	if (sim_chance(4))
 		nest_rx();
+}
+
+int __wrap_mr_store_read(struct mr_store_reader *reader, struct mr_store_get *gets, unsigned n)
+{
+	int ret;
+
+	before_read();
+	ret = __real_mr_store_read(reader, gets, n);
+	after_read(gets, n);
 	return ret;
+}
+
+int __wrap_mr_store_read_at(struct mr_store_reader *reader,
+	const struct mr_store_snapshot *snapshot, struct mr_store_get *gets, unsigned n)
+{
+	int ret;
+
+	before_read();
+	ret = __real_mr_store_read_at(reader, snapshot, gets, n);
+	after_read(gets, n);
+	return ret;
+}
+
+int __wrap_mr_store_read_as_of(struct mr_store_reader *reader,
+	const struct mr_store_snapshot *snapshot, uint64_t as_of_us, struct mr_store_get *gets,
+	unsigned n)
+{
+	int ret;
+
+	before_read();
+	ret = __real_mr_store_read_as_of(reader, snapshot, as_of_us, gets, n);
+	after_read(gets, n);
+	return ret;
+}
+
+struct mr_store_snapshot *__wrap_mr_store_snapshot_take(struct mr_store *store)
+{
+	struct mr_store_snapshot *snapshot = NULL;
+
+	while (sim_chance(2))
+		nest_io();
+	if (sim_chance(1000))
+		sim.tally.read_faults++;
+	else
+		snapshot = __real_mr_store_snapshot_take(store);
+	while (sim_chance(2))
+		nest_io();
+	return snapshot;
+}
+
+static void note_commit(const struct mr_store_put *puts, unsigned n)
+{
+	sim.model.commits++;
+	for (unsigned i = 0; i < n; i++) {
+		const struct mr_store_put *put = &puts[i];
+		unsigned set = mr_space_set(put->space) - 1u;
+		unsigned version = mr_space_version(put->space) - 1u;
+
+		model_commit(&sim.model.keys[set][version][mr_load_be64(put->key)],
+			sim.model.commits, put->event_time_us, put->deleted ? NULL : put->row,
+			put->deleted ? 0 : put->row_bytes);
+	}
 }
 
 int __wrap_mr_store_commit(struct mr_store *store, const struct mr_store_put *puts, unsigned n,
@@ -162,6 +262,8 @@ int __wrap_mr_store_commit(struct mr_store *store, const struct mr_store_put *pu
 		sim.tally.commit_faults++;
 	else
 		ret = __real_mr_store_commit(store, puts, n, sync, err);
+	if (ret == 0)
+		note_commit(puts, n);
 	if (sim_chance(4))
 		nest_rx();
 	sim.in_write--;
@@ -175,6 +277,8 @@ void __wrap_mr_probe_run(struct mr_probe *probe, unsigned first, unsigned end, s
 	__real_mr_probe_run(probe, first, end, node, now_ticks);
 	while (sim_chance(3))
 		nest_io();
+	if (sim_chance(200))
+		sim_switch();
 }
 
 bool __wrap_mr_probe_again(
@@ -208,10 +312,28 @@ static void hoard_mbufs(void)
 // ---- opening and closing
 // -------------------------------------------------------------------------
 
+static void publish_catalogs(void)
+{
+	struct mr_err err = {0};
+	char text[512];
+
+	for (unsigned c = 0; c < 1u << MODEL_SETS; c++) {
+		const struct mr_catalog *catalog;
+
+		catalog_of(c, text, sizeof(text));
+		catalog = mr_catalog_build(&sim.f.arena, "catalog", text, strlen(text), &err);
+		if (catalog == NULL)
+			sim_fail(err.text, NULL, 0, 0);
+		sim.published[c] = mr_published_build(&sim.f.arena, catalog, c + 2);
+	}
+	atomic_store(&sim.f.tiers.published, sim.published[sim.current[sim.n_switches]]);
+}
+
 static void open_fixture(bool without_filter)
 {
+	char text[512];
 	struct mr_fixture_params params = {
-		.catalog = catalog,
+		.catalog = catalog_of(0, text, sizeof(text)),
 		.store_path = sim.dir,
 		.cache_bytes = 1 << 20,
 		.cache_rows = 48,
@@ -227,6 +349,7 @@ static void open_fixture(bool without_filter)
 
 	if (mr_fixture_init(&sim.f, &params) < 0)
 		sim_fail("the fixture cannot be made", NULL, 0, 0);
+	publish_catalogs();
 	mr_fixture_set_time(&sim.f, sim.now_us);
 }
 
@@ -390,6 +513,19 @@ void sim_rebuild_step(void)
 		sim.filter_swapped = true;
 		return;
 	}
+}
+
+void sim_switch(void)
+{
+	unsigned set = sim_below(MODEL_SETS);
+
+	// All that were ever in force stay there, as they do until every lcore has let go of them.
+	if (sim.n_switches + 1 == SIM_SWITCHES_MAX)
+		return;
+	sim.current[sim.n_switches + 1] = (uint8_t)(sim.current[sim.n_switches] ^ 1u << set);
+	sim.n_switches++;
+	atomic_store(&sim.f.tiers.published, sim.published[sim.current[sim.n_switches]]);
+	sim.tally.switches++;
 }
 
 static void fill_filter(void)
