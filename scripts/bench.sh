@@ -11,9 +11,13 @@ usage() {
     cat <<USAGE
 usage: scripts/bench.sh [--build DIR] [--native] [NAME [-- ARGUMENT...]]...
        scripts/bench.sh cache-hit [--traces DIR]
+       scripts/bench.sh kill [-- CYCLES]
+       scripts/bench.sh sim [-- ARGUMENT...]
        scripts/bench.sh --report DIR [--from FILE] [NAME [-- ARGUMENT...]]...
 
 Benches: ${all[*]}. Without names all of them. What follows a -- goes to the last bench alone.
+Beside them the long runs of two tests, by name only: kill (root; SIGKILLs under load, 200 unless told
+otherwise) and sim (10 million steps of the simulation over 200 seeds).
 --native compiles for this CPU (in build-native); --build DIR takes an existing build.
 Example: scripts/bench.sh memory datapath -- --rows 1000000 get-uniform
 --report DIR also writes DIR/index.html, one page with plots, from what the benches print, which is
@@ -47,7 +51,7 @@ while [ $# -gt 0 ]; do
     --) shift; arguments=("$@"); break ;;
     -*) usage >&2; exit 2 ;;
     *)
-        [[ " ${all[*]} " = *" $1 "* ]] || { echo "bench.sh: no bench is named $1" >&2; usage >&2; exit 2; }
+        [[ " ${all[*]} kill sim " = *" $1 "* ]] || { echo "bench.sh: no bench is named $1" >&2; usage >&2; exit 2; }
         names+=("$1")
         ;;
     esac
@@ -88,7 +92,13 @@ if [ ! -f "$dir/build.ninja" ]; then
     meson setup "$dir" "${setup[@]}" >/dev/null || exit 1
 fi
 targets=()
-for name in "${names[@]}"; do targets+=("bench/bench_$name"); done
+for name in "${names[@]}"; do
+    case $name in
+    kill) targets+=(app/millraced/millraced app/millrace/millrace) ;;
+    sim) targets+=(tests/sim/sim) ;;
+    *) targets+=("bench/bench_$name") ;;
+    esac
+done
 ninja -C "$dir" "${targets[@]}" >&2 || exit 1
 
 pool=/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
@@ -122,10 +132,25 @@ run() {
     give_back
 }
 
+# long NAME COMMAND...: a test's long run: a JSON line of how long it took; what it says is for people.
+long() {
+    local name=$1 start=$SECONDS
+    shift
+    "$@" >&2 || { echo "bench.sh: $name failed" >&2; failed=1; return; }
+    printf '{"bench":"%s","case":"long","metric":"time","value":%d,"unit":"s"}\n' "$name" $((SECONDS - start))
+}
+
 failed=0
 for i in "${!names[@]}"; do
     own=()
     [ "$i" -eq "$((${#names[@]} - 1))" ] && own=("${arguments[@]}")
-    run "${names[i]}" "${own[@]}"
+    case ${names[i]} in
+    kill) long kill env MILLRACE_TEST_KILLS="${own[0]:-200}" tests/system/kill.py "$dir" ;;
+    sim)
+        [ ${#own[@]} -gt 0 ] || own=(--seeds 200 --steps 50000)
+        long sim "$dir/tests/sim/sim" "${own[@]}"
+        ;;
+    *) run "${names[i]}" "${own[@]}" ;;
+    esac
 done
 exit "$failed"

@@ -11,15 +11,13 @@
 static const char usage[] =
 	"usage: sim [--steps N] [--seed S] [--seeds N]\n"
 	"\n"
-	"Takes N steps (default 15000) from seed S (default 1), then from the seeds after it "
-	"(default\n"
-	"4 of them). Each step is a request, a turn of some lcore, a moment of the clock, a switch "
-	"of\n"
-	"versions, a step of a filter's rebuild, or a kill. Prints what it went through; ends with "
-	"1 at\n"
-	"the first answer that cannot be right, and says how to see it again. A long run:\n"
+	"Takes N steps (default 25000) from seed S (default 1), then from the seeds after\n"
+	"it (default 8 of them). Each step is a request, a turn of some lcore, a moment of\n"
+	"the clock, a switch of versions, a step of a filter's rebuild, or a kill. Prints\n"
+	"what it went through; ends with 1 at the first answer that cannot be right, and\n"
+	"says how to see it again. A long run:\n"
 	"\n"
-	"    sim --seeds 100 --steps 100000\n";
+	"    sim --seeds 200 --steps 50000\n";
 
 static void step(void)
 {
@@ -93,6 +91,9 @@ int main(int argc, char **argv)
 			step();
 		sim_close();
 		add(&sum, &sim.tally);
+		if ((s - seed + 1) % 20 == 0)
+			fprintf(stderr, "sim: %" PRIu64 " of %" PRIu64 " seeds\n", s - seed + 1,
+				seeds);
 	}
 	return report(&sum, steps * seeds >= 200000);
 }

@@ -1,32 +1,31 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""SIGKILL at random moments, under PUTs, DELETEs, bulk loads and switches, against an oracle.
+"""SIGKILL at random moments, under PUTs, DELETEs, late events, bulk loads and switches, against an
+oracle.
 
 After each restart every key must be what its last acknowledged write made it, or what a later write
-made it that was sent and never acknowledged; and a bulk load is there wholly or not at all.
+made it that was sent and never acknowledged: nothing acknowledged is lost, nothing deleted comes
+back, no older event is on top. The set that is bulk loaded is wholly what the last acknowledged load
+or switch made it, or what one made it that was under way.
 MILLRACE_TEST_KILLS says how often, MILLRACE_TEST_SEED repeats a run.
 """
 
 import json
 import os
 import random
-import socket
 import struct
 import subprocess
 import threading
 import time
 
 import harness
+import wire
 
 KILLS = int(os.environ.get("MILLRACE_TEST_KILLS", "20"))
 SEED = int(os.environ.get("MILLRACE_TEST_SEED", str(random.randrange(1 << 30))))
 KEYS = 400
 BULK_KEYS = 2000
 WRITERS = 3
-DATAGRAM = struct.Struct("<IBBHQQHBBI")
-RECORD = struct.Struct("<QHBBI")
-PUT, DELETE = 4, 5
-OK, SUPERSEDED = 0, 6
 
 
 class Oracle:
@@ -36,7 +35,7 @@ class Oracle:
     def __init__(self):
         self.acked = {}
         self.sent = {k: [] for k in range(KEYS)}
-        self.n_acked = 0
+        self.n_acked = self.n_puts = self.n_late = 0
 
     def check(self, key, seen):
         last = self.acked.get(key)
@@ -45,65 +44,66 @@ class Oracle:
         # A deleted key is not found, whenever it was deleted.
         assert seen in times, "key %d is %s, acknowledged %s, sent since %s" % (
             key, seen, self.acked.get(key), self.sent[key][-5:])
-        # What turned out to be there is what the next life starts from.
+        # What turned out to be there is what the next life starts from; of deletes the first.
         for write in allowed:
-            if write and (write if write[1] is not None else None) == seen:
-                self.acked[key] = write
+            if (write if write and write[1] is not None else None) == seen:
+                if write:
+                    self.acked[key] = write
+                break
         self.sent[key] = []
 
 
-def connect():
-    """A socket to the appliance, and the cookie that its address has to show."""
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    sock.settimeout(0.5)
-    sock.connect((harness.ADDRESS, 7411))
-    sock.send(DATAGRAM.pack(0x5152524D, 1, 1, 0, 1, 0, 0, 0, 0, 0) +
-              struct.pack("<BB6xQ16x", 1, 1, random.getrandbits(63)))
-    return sock, struct.unpack_from("<Q", sock.recv(2048), 32 + 8)[0]
-
-
 class Writer(threading.Thread):
-    """Writes keys of its own, one after the other, until it is told to stop or nobody answers."""
+    """Writes keys of its own, one request after the other, until it is told to stop."""
 
-    def __init__(self, number, oracle, layout, clock, rng):
+    def __init__(self, number, oracle, thing, clock, rng):
         super().__init__()
-        self.number, self.oracle, self.layout, self.clock = number, oracle, layout, clock
+        self.oracle, self.thing, self.clock = oracle, thing, clock
+        self.keys = list(range(number, KEYS, WRITERS))
         self.rng = random.Random(rng.random())
         self.stop = threading.Event()
-        self.sock, self.cookie = connect()
+        self.client = wire.Client(self.rng)
 
-    def datagram(self, op, writes):
-        self.request = self.rng.getrandbits(63)
-        out = DATAGRAM.pack(0x5152524D, 1, op, 0, self.request, self.cookie, 9, len(writes), 0, 0)
-        out += struct.pack("<IHH", self.layout if op == PUT else 0, 0, 0)
-        for key, (at, value) in writes:
-            row = struct.pack("<Qq", 0, value) if op == PUT else b""
-            out += RECORD.pack(at, len(row), 8, 0, 0) + struct.pack(">Q", key) + row
-        return out
+    def send(self, op, writes):
+        """Statuses, or none."""
+        try:
+            _, statuses, _ = self.client.write(op, *self.thing, [
+                (wire.u64(key), at, struct.pack("<Qq", 0, value) if op == wire.PUT else b"")
+                for key, (at, value) in writes])
+            return statuses
+        except wire.NoAnswer:
+            return []
+
+    def write(self, op, keys):
+        writes = []
+        for key in keys:
+            at = next(self.clock)
+            writes.append((key, (at, at * 7 if op == wire.PUT else None)))
+            self.oracle.sent[key].append(writes[-1][1])
+        for (key, write), status in zip(writes, self.send(op, writes)):
+            assert status in (wire.OK, wire.BUSY, wire.DEGRADED, wire.ERROR), status
+            if status == wire.OK:
+                self.oracle.acked[key] = write
+                self.oracle.n_acked += 1
+                self.oracle.n_puts += op == wire.PUT
+
+    def write_late(self, op, keys):
+        """Events from before what is acknowledged: they must never be seen, and are not noted."""
+        writes = [(key, (self.oracle.acked[key][0] - 1, 1 if op == wire.PUT else None))
+                  for key in keys if key in self.oracle.acked]
+        for status in self.send(op, writes) if writes else []:
+            assert status in (wire.SUPERSEDED, wire.BUSY, wire.DEGRADED, wire.ERROR), status
+            self.oracle.n_late += status == wire.SUPERSEDED
 
     def run(self):
-        keys = list(range(self.number, KEYS, WRITERS))
         while not self.stop.is_set():
-            op = PUT if self.rng.random() < 0.8 else DELETE
-            writes = []
-            for key in self.rng.sample(keys, self.rng.randint(1, 8)):
-                at = next(self.clock)
-                writes.append((key, (at, at * 7 if op == PUT else None)))
-            for key, write in writes:
-                self.oracle.sent[key].append(write)
-            try:
-                self.sock.send(self.datagram(op, writes))
-                reply = self.sock.recv(2048)
-            except OSError:
-                continue
-            if struct.unpack_from("<Q", reply, 8)[0] != self.request or reply[16] != 0:
-                continue
-            for i, (key, write) in enumerate(writes):
-                status = reply[32 + 8 * i]
-                assert status in (OK, 3, 4, 5), (status, "a newer event was there already")
-                if status == OK:
-                    self.oracle.acked[key] = write
-                    self.oracle.n_acked += 1
+            op = wire.PUT if self.rng.random() < 0.8 else wire.DELETE
+            keys = self.rng.sample(self.keys, self.rng.randint(1, 8))
+            if self.rng.random() < 0.1:
+                self.write_late(op, keys)
+            else:
+                self.write(op, keys)
+        self.client.close()
 
 
 def counter(start):
@@ -122,9 +122,13 @@ def rows(a, name, n):
     keys = os.path.join(a.dir, "keys")
     with open(keys, "w") as out:
         out.write("".join("%d\n" % i for i in range(n)))
-    out = a.tool("get", name, "--json", "--keys-from", keys, ok=(0, 1)).stdout
+    # A loaded machine may answer too late: asked again.
+    for _ in range(20):
+        done = a.tool("get", name, "--json", "--keys-from", keys, ok=(0, 1, 3))
+        if done.returncode != 3:
+            break
     found = {}
-    for line in out.splitlines():
+    for line in done.stdout.splitlines():
         line = json.loads(line)
         entry = line["sets"][name]
         assert entry["status"] in ("ok", "not_found"), line
@@ -133,76 +137,111 @@ def rows(a, name, n):
     return found
 
 
-def bulk_loads(a, stop, env):
-    """Loads and switches for ever; versions are dropped as they pile up."""
-    n = 0
-    while not stop.is_set():
-        n += 1
-        path = os.path.join(a.dir, "bulk.csv")
-        with open(path, "w") as out:
-            out.write("key,n\n" + "".join("%d,%d\n" % (i, n) for i in range(BULK_KEYS)))
-        for argv in (["load", "other", path, "--bulk", "--activate"], ["sets", "--json"]):
-            done = subprocess.run([a.program("millrace")] + argv, env=env, text=True,
-                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        if done.returncode != 0:
-            continue
-        for one in json.loads(done.stdout)["sets"]:
-            for version in one["beside"] if one["name"] == "other" else []:
-                subprocess.run([a.program("millrace"), "version", "drop", "other", str(version)],
-                               env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+class Loader(threading.Thread):
+    """Loads and switches until it is told to stop; versions are dropped as they pile up. A version's
+    rows all have one value."""
+
+    def __init__(self, a, values):
+        super().__init__()
+        self.a, self.stop = a, threading.Event()
+        self.env = dict(os.environ, MILLRACE_SERVER=harness.SERVER, MILLRACE_ADMIN=a.admin)
+        self.values = values  # what may be seen; what is tried joins, what is acknowledged remains
+        self.n_loads = self.n_switches = 0
+
+    def tool(self, *argv):
+        """What the tool prints, or None."""
+        done = subprocess.run([self.a.program("millrace")] + list(argv), env=self.env, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        return done.stdout if done.returncode == 0 else None
+
+    def other(self):
+        text = self.tool("sets", "--json")
+        return [one for one in json.loads(text)["sets"] if one["name"] == "other"][0] \
+            if text else None
+
+    def change(self, value, *argv):
+        self.values.add(value)
+        if self.tool(*argv) is None:
+            return False
+        self.values.intersection_update({value})
+        return True
+
+    def run(self):
+        number = max(self.values | {0})
+        path = os.path.join(self.a.dir, "bulk.csv")
+        while not self.stop.is_set():
+            number += 1
+            with open(path, "w") as out:
+                out.write("key,n\n" + "".join("%d,%d\n" % (i, number) for i in range(BULK_KEYS)))
+            before, known = self.other(), len(self.values) == 1 and max(self.values)
+            if not self.change(number, "load", "other", path, "--bulk", "--activate"):
+                continue
+            self.n_loads += 1
+            after = self.other()
+            if not before or not after:
+                continue
+            # Back to the version before, of which the value is known, and forth.
+            if known and before["version"] in after["beside"]:
+                self.n_switches += self.change(known, "switch", "other", str(before["version"]))
+                self.n_switches += self.change(number, "switch", "other", str(after["version"]))
+            for version in after["beside"][:-1]:
+                self.tool("version", "drop", "other", str(version))
 
 
-def layout_of():
-    """From DESCRIBE's reply."""
-    sock, cookie = connect()
-    request = DATAGRAM.pack(0x5152524D, 1, 6, 0x10, 1, cookie, 0, 0, 0, 0)
-    request += struct.pack("<IB3x", 0, 5) + b"thing"
-    sock.send(request.ljust(512, b"\0"))
-    reply = sock.recv(2048)
-    sock.close()
-    return struct.unpack_from("<I", reply, 32 + 4)[0]
-
-
-def check(a, oracle):
+def check(a, oracle, values):
     seen = rows(a, "thing", KEYS)
     for key in range(KEYS):
         oracle.check(key, seen[key])
-    values = {row[1] if row else None for row in rows(a, "other", BULK_KEYS).values()}
-    assert len(values) == 1, "half a bulk load: %s" % values
+    found = {row[1] if row else 0 for row in rows(a, "other", BULK_KEYS).values()}
+    assert len(found) == 1, "half a bulk load: %s" % found
+    assert found <= values, "the load of %s is there, not one of %s" % (found, values)
+    values.intersection_update(found)
+
+
+def live(a, oracle, thing, clock, rng, values, switched):
+    """From a start to a kill, at any moment once something was acknowledged; `switched`: also a bulk
+    load and a switch."""
+    loader = Loader(a, values)
+    threads = [Writer(i, oracle, thing, clock, rng) for i in range(WRITERS)] + [loader]
+    goal, end = oracle.n_acked + rng.randint(1, 200), time.monotonic() + 60
+    for thread in threads:
+        thread.start()
+    while time.monotonic() < end and \
+            (oracle.n_acked < goal or (switched and loader.n_switches == 0)):
+        time.sleep(0.01)
+    time.sleep(rng.uniform(0, 1))
+    a.kill()
+    for thread in threads:
+        thread.stop.set()
+    for thread in threads:
+        thread.join()
+    return loader
 
 
 def test(build):
     print("seed %d" % SEED, flush=True)
     rng = random.Random(SEED)
-    a = harness.Appliance(build)
-    env = dict(os.environ, MILLRACE_SERVER=harness.SERVER, MILLRACE_ADMIN=a.admin)
-    oracle, clock = Oracle(), counter(int(time.time() * 1e6))
+    # However slow the machine: what is checked is not to be shed.
+    a = harness.Appliance(build, extra="[handoff]\nmax_age = 30s\n")
+    oracle, clock, values = Oracle(), counter(int(time.time() * 1e6)), {0}
     a.start()
     ini = os.path.join(a.dir, "sets.ini")
     with open(ini, "w") as out:
         out.write("[set thing]\nid = 9\nkey = u64\ncolumn n = i64\n"
                   "[set other]\nid = 10\nkey = u64\ncolumn n = i64\n")
     a.tool("sets", "apply", ini)
-    layout = layout_of()
+    thing = wire.Client(seconds=10).describe("thing")
+    loads = switches = 0
     for kill in range(KILLS):
-        stop = threading.Event()
-        writers = [Writer(i, oracle, layout, clock, rng) for i in range(WRITERS)]
-        loader = threading.Thread(target=bulk_loads, args=(a, stop, env))
-        for thread in writers + [loader]:
-            thread.start()
-        time.sleep(rng.uniform(0.05, 1.5))
-        a.kill()
-        stop.set()
-        for writer in writers:
-            writer.stop.set()
-        for thread in writers + [loader]:
-            thread.join()
+        loader = live(a, oracle, thing, clock, rng, values, kill % 4 == 0)
+        loads, switches = loads + loader.n_loads, switches + loader.n_switches
         a.start()
-        check(a, oracle)
+        check(a, oracle, values)
     a.stop()
-    print("%d kills, %d writes acknowledged, none lost, none resurrected" %
-          (KILLS, oracle.n_acked), flush=True)
-    assert oracle.n_acked > KILLS * 10
+    print("%d kills, %d writes acknowledged, %d of them rows, %d late events superseded, %d bulk loads "
+          "and %d switches acknowledged: none lost, none resurrected, none older on top" %
+          (KILLS, oracle.n_acked, oracle.n_puts, oracle.n_late, loads, switches), flush=True)
+    assert oracle.n_puts > KILLS and oracle.n_late > 0 and loads > 0 and switches > 0
 
 
 harness.main(test)

@@ -38,8 +38,16 @@ class Client:
         self.sock.settimeout(seconds)
         self.sock.connect((harness.ADDRESS, 7411))
         self.cookie = 0
-        hello = struct.pack("<BB6xQ16x", 1, 1, rng.getrandbits(63))
-        self.cookie = struct.unpack_from("<Q", self.ask(HELLO, body=hello)[0][1], 8)[0]
+        self.cookie = self.hello(tries=20)
+
+    def hello(self, tries):
+        body = struct.pack("<BB6xQ16x", 1, 1, self.rng.getrandbits(63))
+        try:
+            return struct.unpack_from("<Q", self.ask(HELLO, body=body)[0][1], 8)[0]
+        except NoAnswer:
+            if tries <= 1:
+                raise
+            return self.hello(tries - 1)
 
     def close(self):
         self.sock.close()
