@@ -19,34 +19,42 @@ static bool is_bad_key(const struct mr_view *view, const uint8_t *key, unsigned 
 	return schema->n_key_parts > 1 && !mr_key_check(schema, key, key_bytes);
 }
 
-static mr_always_inline void add_key(
-	struct mr_probe *probe, const struct mr_view *view, const uint8_t *key, unsigned key_bytes)
+static mr_always_inline void add_lookup(struct mr_probe *probe, const struct mr_view_part *part,
+	const uint8_t *key, unsigned key_bytes, uint64_t key_hash, bool bad)
 {
-	uint64_t key_hash = mr_hash_key(key, key_bytes);
-	bool bad = is_bad_key(view, key, key_bytes);
+	struct mr_lookup *lookup = &probe->lookups[probe->n];
 
-	for (unsigned p = 0; p < view->n_parts; p++) {
-		const struct mr_view_part *part = &view->parts[p];
-		struct mr_lookup *lookup = &probe->lookups[probe->n];
+	lookup->key = key;
+	lookup->key_bytes = (uint8_t)key_bytes;
+	lookup->part = part;
+	lookup->space = mr_space(part->schema->id, part->schema->version);
+	lookup->outcome = bad ? MR_OUTCOME_BAD_KEY : MR_OUTCOME_MISS;
+	probe->hashes[probe->n++] = mr_hash_row(key_hash, lookup->space);
+}
 
-		lookup->key = key;
-		lookup->key_bytes = (uint8_t)key_bytes;
-		lookup->part = part;
-		lookup->space = mr_space(part->schema->id, part->schema->version);
-		lookup->outcome = bad ? MR_OUTCOME_BAD_KEY : MR_OUTCOME_MISS;
-		probe->hashes[probe->n++] = mr_hash_row(key_hash, lookup->space);
+static mr_noinline void add_keys(struct mr_probe *probe, const struct mr_wire_request *req,
+	const struct mr_view *view, const uint8_t *keys)
+{
+	for (unsigned i = 0; i < req->key_count; i++) {
+		unsigned key_bytes = req->key_bytes != 0 ? req->key_bytes : req->key_lens[i];
+		uint64_t key_hash = mr_hash_key(keys, key_bytes);
+		bool bad = is_bad_key(view, keys, key_bytes);
+
+		for (unsigned p = 0; p < view->n_parts; p++)
+			add_lookup(probe, &view->parts[p], keys, key_bytes, key_hash, bad);
+		keys += key_bytes;
 	}
 }
 
 void mr_probe_add(struct mr_probe *probe, const struct mr_wire_request *req,
 	const struct mr_view *view, const uint8_t *keys)
 {
-	for (unsigned i = 0; i < req->key_count; i++) {
-		unsigned key_bytes = req->key_bytes != 0 ? req->key_bytes : req->key_lens[i];
-
-		add_key(probe, view, keys, key_bytes);
-		keys += key_bytes;
-	}
+	// One key of one set is what most requests ask for.
+	if (mr_likely(req->key_count == 1 && view->n_parts == 1 && req->key_bytes == 8 &&
+		      view->key_fixed_bytes == 8))
+		add_lookup(probe, &view->parts[0], keys, 8, mr_hash_key(keys, 8), false);
+	else
+		add_keys(probe, req, view, keys);
 }
 
 // Which of n lookups the filter cannot rule out; without a filter, all of them.

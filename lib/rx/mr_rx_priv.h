@@ -58,6 +58,7 @@ struct mr_rx {
 	struct rte_mbuf *burst[MR_RX_BURST_MAX];
 	unsigned n_burst, next; //!< next: first frame that no group has taken yet
 	struct mr_port *port;
+	uint16_t port_index; //!< of `port`
 	uint64_t burst_tsc, now_us;
 	uint64_t slow_above_cycles; //!< of the slow log
 	const struct mr_published *published;
@@ -134,7 +135,18 @@ void mr_rx_handoff(struct mr_rx *rx);
 unsigned mr_rx_collect(struct mr_rx *rx);
 
 /** Queues a finished reply, all its datagrams, for the port it came from. */
-void mr_rx_send(struct mr_rx *rx, struct rte_mbuf *m);
+void mr_rx_send_chain(struct mr_rx *rx, struct rte_mbuf *m);
+
+/** The same; a reply of one datagram without a call. */
+static mr_always_inline void mr_rx_send(struct mr_rx *rx, struct rte_mbuf *m)
+{
+	struct mr_rx_out *out = &rx->out[m->port];
+
+	if (mr_likely(mr_packet(m)->next_datagram == NULL && out->n < MR_ARRAY_SIZE(out->mbufs)))
+		out->mbufs[out->n++] = m;
+	else
+		mr_rx_send_chain(rx, m);
+}
 
 /** Drops a frame under a reason. */
 void mr_rx_drop(struct mr_rx *rx, struct rte_mbuf *m, enum mr_reason reason);

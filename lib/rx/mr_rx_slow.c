@@ -31,7 +31,7 @@ static void from_reply(struct mr_slow *slow, struct rte_mbuf *m)
 
 static bool is_queued(const struct mr_rx *rx, const struct rte_mbuf *m)
 {
-	const struct mr_rx_out *out = &rx->out[rx->port - rx->p.ports];
+	const struct mr_rx_out *out = &rx->out[rx->port_index];
 
 	for (unsigned i = 0; i < out->n; i++)
 		if (out->mbufs[i] == m)
@@ -56,7 +56,7 @@ static const struct mr_rx_request *largest(const struct mr_rx *rx, bool is_sent)
 
 void mr_rx_note_slow(struct mr_rx *rx, uint64_t now_tsc, bool is_sent)
 {
-	const struct mr_rx_out *out = &rx->out[rx->port - rx->p.ports];
+	const struct mr_rx_out *out = &rx->out[rx->port_index];
 	struct mr_slow slow = {.tsc = now_tsc, .cycles = now_tsc - rx->burst_tsc};
 	const struct mr_rx_request *request;
 

@@ -102,12 +102,11 @@ static void control(struct mr_rx *rx, struct rte_mbuf *m, const struct mr_net_fr
 		mr_net_reply_control(&rx->port->self, rte_pktmbuf_mtod(m, uint8_t *), frame));
 }
 
-static struct mr_rx_request *add_request(
-	struct mr_rx *rx, struct rte_mbuf *m, const struct mr_wire_request *wire)
+// Adds the request whose decoded form, at its place in `requests`, parse_datagram() has filled.
+static struct mr_rx_request *add_request(struct mr_rx *rx, struct rte_mbuf *m)
 {
 	struct mr_rx_request *request = &rx->requests[rx->n_requests++];
 
-	assert(wire == &request->wire);
 	request->m = m;
 	request->view = NULL;
 	request->n_lookups = 0;
@@ -138,7 +137,7 @@ static void parse_get(struct mr_rx *rx, struct rte_mbuf *m, const struct mr_wire
 		refuse(rx, m, wire, MR_WIRE_RESULT_UNKNOWN_VIEW);
 		return;
 	}
-	request = add_request(rx, m, wire);
+	request = add_request(rx, m);
 	// What is in memory is of no one state of the store: only the store can answer these.
 	if (mr_unlikely(wire->flags & (MR_WIRE_F_STRONG | MR_WIRE_F_ASOF))) {
 		request->to_io = true;
@@ -162,7 +161,7 @@ static void parse_write(struct mr_rx *rx, struct rte_mbuf *m, const struct mr_wi
 {
 	mr_count(&rx->counters.requests_write, 1);
 	if (mr_likely(mr_rx_may_write(rx, m, wire, sender)))
-		add_request(rx, m, wire)->to_io = true;
+		add_request(rx, m)->to_io = true;
 	else
 		refuse(rx, m, wire, MR_WIRE_RESULT_DENIED);
 }
@@ -269,7 +268,7 @@ static mr_always_inline void parse_frame(struct mr_rx *rx, struct rte_mbuf *m)
 	enum mr_reason reason;
 
 	// From here on `port` is the place in our own list: I/O lcores and transmit go by it.
-	m->port = (uint16_t)(rx->port - rx->p.ports);
+	m->port = rx->port_index;
 	// Pools hold whole frames, so a chained one comes from a port that was set up wrongly.
 	if (mr_unlikely(m->nb_segs != 1)) {
 		mr_rx_drop(rx, m, MR_REASON_mbuf_chained);

@@ -1,29 +1,28 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "mr_rx_priv.h"
 
-// Adds one request's outcomes to the counters of the sets it asked.
-static mr_always_inline void count_sets(struct mr_rx *rx, const struct mr_rx_request *request,
-	const unsigned n[static MR_OUTCOME_COUNT])
+static mr_always_inline void count_set(struct mr_set_counters *set, enum mr_outcome outcome)
 {
-	struct mr_set_counters *set = &rx->sets[request->view->parts[0].schema->id];
+	if (mr_likely(outcome == MR_OUTCOME_HIT))
+		mr_count(&set->hits, 1);
+	else if (mr_likely(outcome == MR_OUTCOME_NEGATIVE))
+		mr_count(&set->negatives, 1);
+	else if (outcome == MR_OUTCOME_MISS)
+		mr_count(&set->misses, 1);
+}
+
+// Adds a request's outcomes to `n` and to the counters of the sets it asked.
+static mr_always_inline void settle(
+	struct mr_rx *rx, struct mr_rx_request *request, unsigned n[static MR_OUTCOME_COUNT])
+{
 	unsigned end = request->first_lookup + request->n_lookups;
 
-	if (mr_likely(request->view->n_parts == 1)) {
-		if (n[MR_OUTCOME_HIT] > 0)
-			mr_count(&set->hits, n[MR_OUTCOME_HIT]);
-		if (n[MR_OUTCOME_NEGATIVE] > 0)
-			mr_count(&set->negatives, n[MR_OUTCOME_NEGATIVE]);
-		if (n[MR_OUTCOME_MISS] > 0)
-			mr_count(&set->misses, n[MR_OUTCOME_MISS]);
-		return;
-	}
 	for (unsigned k = request->first_lookup; k < end; k++) {
 		const struct mr_lookup *lookup = &rx->probe.lookups[k];
 
-		set = &rx->sets[lookup->part->schema->id];
-		mr_count(&set->hits, lookup->outcome == MR_OUTCOME_HIT);
-		mr_count(&set->negatives, lookup->outcome == MR_OUTCOME_NEGATIVE);
-		mr_count(&set->misses, lookup->outcome == MR_OUTCOME_MISS);
+		n[lookup->outcome]++;
+		request->to_io |= lookup->outcome == MR_OUTCOME_MISS;
+		count_set(&rx->sets[lookup->part->schema->id], lookup->outcome);
 	}
 }
 
@@ -39,17 +38,9 @@ void mr_rx_probe(struct mr_rx *rx)
 	mr_node_access(rx->node, &rx->accesses, probe->n);
 	for (unsigned i = 0; i < rx->n_requests; i++) {
 		struct mr_rx_request *request = &rx->requests[i];
-		unsigned end = request->first_lookup + request->n_lookups;
-		unsigned own[MR_OUTCOME_COUNT] = {0};
 
-		if (request->view == NULL)
-			continue;
-		for (unsigned k = request->first_lookup; k < end; k++)
-			own[probe->lookups[k].outcome]++;
-		for (unsigned k = 0; k < MR_OUTCOME_COUNT; k++)
-			n[k] += own[k];
-		request->to_io = own[MR_OUTCOME_MISS] > 0;
-		count_sets(rx, request, own);
+		if (mr_likely(request->view != NULL))
+			settle(rx, request, n);
 	}
 	mr_count(&rx->counters.lookups, probe->n);
 	mr_count(&rx->counters.hits, n[MR_OUTCOME_HIT]);

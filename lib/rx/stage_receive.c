@@ -30,6 +30,7 @@ unsigned mr_rx_receive(struct mr_rx *rx, struct mr_port *port)
 	rx->next = 0;
 	rx->n_answered = 0;
 	rx->port = port;
+	rx->port_index = (uint16_t)(port - rx->p.ports);
 	mr_count(&rx->counters.received, n);
 	return n;
 }

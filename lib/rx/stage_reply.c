@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include <errno.h>
-
+#include "mr_reply_inline.h"
 #include "mr_rx_priv.h"
 
 // A row that a writer keeps changing is looked up this often before the store is asked.
@@ -25,7 +24,7 @@ static mr_always_inline int reply_hit(
 
 	if (mr_likely(!ref->deleted &&
 		      !mr_schema_expired(lookup->part->schema, ref->event_time_us, rx->now_us))) {
-		int ret = mr_reply_ref(reply, lookup->part, ref);
+		int ret = mr_reply_ref_inline(reply, lookup->part, ref);
 
 		if (mr_likely(ret == 0))
 			count_age(rx, lookup->part->schema, ref->event_time_us);
@@ -40,7 +39,8 @@ static mr_always_inline int reply_hit(
 	return mr_reply_status(reply, status, ref->deleted ? 0 : ref->event_time_us);
 }
 
-static int reply_lookup(struct mr_rx *rx, struct mr_reply *reply, unsigned i, bool shed)
+static mr_always_inline int reply_lookup(
+	struct mr_rx *rx, struct mr_reply *reply, unsigned i, bool shed)
 {
 	const struct mr_lookup *lookup = &rx->probe.lookups[i];
 	unsigned tries = 0;
@@ -56,7 +56,7 @@ static int reply_lookup(struct mr_rx *rx, struct mr_reply *reply, unsigned i, bo
 		mr_probe_again(&rx->probe, i, rx->node, mr_node_ticks(rx->node));
 	}
 	if (lookup->outcome == MR_OUTCOME_NEGATIVE)
-		return mr_reply_status(reply, MR_STATUS_NOT_FOUND, 0);
+		return mr_reply_status_inline(reply, MR_STATUS_NOT_FOUND, 0);
 	if (lookup->outcome == MR_OUTCOME_BAD_KEY)
 		return mr_reply_status(reply, MR_STATUS_BAD_KEY, 0);
 	return shed ? mr_reply_status(reply, MR_STATUS_BUSY, 0) : -EBADMSG;
@@ -73,8 +73,8 @@ bool mr_rx_reply_get(struct mr_rx *rx, struct mr_rx_request *request, bool shed)
 	unsigned end = request->first_lookup + request->n_lookups;
 	struct mr_reply reply;
 
-	mr_reply_begin(&reply, request->m, rx->p.pool, rx->port, &request->wire, request->view,
-		rx->scratch);
+	mr_reply_begin_inline(&reply, request->m, rx->p.pool, rx->port, &request->wire,
+		request->view, rx->scratch);
 	for (unsigned i = request->first_lookup; i < end; i++) {
 		int ret = reply_lookup(rx, &reply, i, shed);
 
@@ -95,7 +95,7 @@ bool mr_rx_reply_get(struct mr_rx *rx, struct mr_rx_request *request, bool shed)
 
 		mr_reply_times(&reply, &times);
 	}
-	mr_reply_finish(&reply, rx->port);
+	mr_reply_finish_inline(&reply, rx->port);
 	mr_count(&rx->counters.results[MR_WIRE_RESULT_OK], 1);
 	rx->n_answered++;
 	mr_rx_send(rx, request->m);

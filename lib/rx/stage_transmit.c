@@ -48,7 +48,7 @@ void mr_rx_transmit(struct mr_rx *rx, unsigned port_index)
 	out->n = 0;
 }
 
-void mr_rx_send(struct mr_rx *rx, struct rte_mbuf *m)
+void mr_rx_send_chain(struct mr_rx *rx, struct rte_mbuf *m)
 {
 	unsigned port_index = m->port;
 	struct mr_rx_out *out = &rx->out[port_index];
