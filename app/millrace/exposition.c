@@ -284,6 +284,8 @@ void exposition_print(const struct snapshot *s, FILE *out)
 	print_by(json_object_get(s->lcores, "bursts"), "millrace_bursts_total", "size", "of_", out);
 	print_by(
 		json_object_get(s->lcores, "results"), "millrace_results_total", "result", "", out);
+	print_by(json_object_get(s->lcores, "overruns"), "millrace_overruns_total", "stage", "in_",
+		out);
 	print_by(json_object_get(s->drops, "reasons"), "millrace_drops_total", "reason", "", out);
 	print_children(&cache_group, s->cache, cycle, out);
 	print_top(&filter_group, s->bloom, cycle, out);

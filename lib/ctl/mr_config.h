@@ -47,6 +47,7 @@ struct mr_config_lcores {
 	unsigned io_idle;
 	uint64_t sleep_us;
 	uint64_t watchdog_us;   //!< 0: no watchdog
+	uint64_t io_watchdog_us; //!< likewise
 	uint64_t slow_above_us; //!< 0: no slow log
 };
 

@@ -85,6 +85,16 @@ const struct mr_config_key mr_config_keys[] = {
 		.help = "An RX lcore's turn that takes longer is logged with the stage it is in. "
 			"0: no watchdog."},
 	{.section = "lcores",
+		.key = "io_watchdog",
+		.type = MR_CONFIG_DURATION,
+		.min = 0,
+		.max = 600e6,
+		.initial = "1s",
+		.reloadable = true,
+		.offset = AT(lcores.io_watchdog_us),
+		.help = "An I/O lcore that is at one burst of requests for longer is logged with "
+			"what it does, and the file that it reads, writes or syncs. 0: none."},
+	{.section = "lcores",
 		.key = "slow_above",
 		.type = MR_CONFIG_DURATION,
 		.min = 0,

@@ -53,6 +53,12 @@ void mr_ctl_free(struct mr_ctl *ctl)
 	free(ctl);
 }
 
+static const char *stage_help(enum mr_stage stage)
+{
+	return stage < MR_STAGE_COUNT ? mr_stage_help(stage)
+	                              : "receiving, or the CPU was taken away";
+}
+
 static void log_overruns(struct mr_ctl *ctl, uint64_t limit_us)
 {
 	struct mr_overrun overruns[MR_LCORES_MAX];
@@ -63,7 +69,30 @@ static void log_overruns(struct mr_ctl *ctl, uint64_t limit_us)
 		mr_log_limited(MR_LOG_WARNING, "watchdog",
 			"RX lcore %u has been in one turn for %" PRIu64 " us, now in stage %s (%s)",
 			overruns[i].rx, overruns[i].us, mr_stage_name(overruns[i].stage),
-			mr_stage_help(overruns[i].stage));
+			stage_help(overruns[i].stage));
+	n = mr_watchdog_ended(
+		&ctl->watchdog, ctl->p.rx, ctl->p.plan->n_rx, ctl->p.tiers->clock, overruns);
+	for (unsigned i = 0; i < n; i++)
+		mr_log_limited(MR_LOG_WARNING, "watchdog",
+			"RX lcore %u: %" PRIu64 " turn(s) too long; the last took %" PRIu64
+			" us, %" PRIu64 " us of it in stage %s (%s)",
+			overruns[i].rx, overruns[i].n, overruns[i].us, overruns[i].stage_us,
+			mr_stage_name(overruns[i].stage), stage_help(overruns[i].stage));
+}
+
+static void log_stuck(struct mr_ctl *ctl, uint64_t limit_us)
+{
+	struct mr_stuck stuck[MR_LCORES_MAX];
+	unsigned n = mr_watchdog_check_io(&ctl->watchdog, ctl->p.io, ctl->p.plan->n_io,
+		ctl->p.tiers->clock, rte_rdtsc(), limit_us, stuck);
+
+	for (unsigned i = 0; i < n; i++)
+		mr_log_limited(MR_LOG_WARNING, "watchdog",
+			"I/O lcore %u has been at one burst for %" PRIu64
+			" ms, now in stage %s (%s)%s%s",
+			stuck[i].io, stuck[i].us / 1000, mr_io_stage_name(stuck[i].stage),
+			mr_io_stage_help(stuck[i].stage), stuck[i].where[0] != '\0' ? ": " : "",
+			stuck[i].where);
 }
 
 static void turn_secrets(struct mr_ctl *ctl)
@@ -89,7 +118,7 @@ static void log_unwritable(struct mr_ctl *ctl)
 void mr_ctl_housekeeping(struct mr_ctl *ctl)
 {
 	struct mr_tiers *tiers = ctl->p.tiers;
-	uint64_t limit_us;
+	uint64_t limit_us, io_limit_us;
 
 	mr_clock_calibrate(tiers->clock);
 	mr_store_watch(ctl->p.store);
@@ -97,8 +126,10 @@ void mr_ctl_housekeeping(struct mr_ctl *ctl)
 		mr_cache_age(tiers->nodes[i].cache, mr_node_ticks(&tiers->nodes[i]), AGE_BUCKETS);
 	pthread_mutex_lock(&ctl->config);
 	limit_us = ctl->p.config->lcores.watchdog_us;
+	io_limit_us = ctl->p.config->lcores.io_watchdog_us;
 	pthread_mutex_unlock(&ctl->config);
 	log_overruns(ctl, limit_us);
+	log_stuck(ctl, io_limit_us);
 	log_unwritable(ctl);
 	if (ctl->p.policy != NULL)
 		turn_secrets(ctl);
@@ -149,6 +180,8 @@ void mr_rx_totals_add(struct mr_rx_totals *totals, const struct mr_rx_counters *
 		totals->results[i] += mr_counted(&counters->results[i]);
 	for (unsigned i = 0; i < MR_ARRAY_SIZE(totals->burst); i++)
 		totals->burst[i] += mr_counted(&counters->burst[i]);
+	for (unsigned i = 0; i < MR_ARRAY_SIZE(totals->overrun_stages); i++)
+		totals->overrun_stages[i] += mr_counted(&counters->overrun_stages[i]);
 #define X(name, unit, help) totals->name += mr_counted(&counters->name);
 	MR_RX_COUNTERS(X)
 #undef X

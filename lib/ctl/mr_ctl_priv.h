@@ -32,6 +32,7 @@ struct mr_rx_totals {
 	uint64_t reasons[MR_REASON_COUNT];
 	uint64_t results[MR_WIRE_RESULT_COUNT];
 	uint64_t burst[8];
+	uint64_t overrun_stages[MR_STAGE_COUNT + 1];
 };
 
 struct mr_io_totals {

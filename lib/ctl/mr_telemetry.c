@@ -21,6 +21,7 @@ static const struct mr_tel_group *const groups[] = {
 	&mr_tel_sets,
 	&mr_tel_views,
 	&mr_tel_ports,
+	&mr_tel_clients,
 	&mr_tel_slow,
 	&mr_tel_config,
 };

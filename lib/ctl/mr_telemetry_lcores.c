@@ -31,6 +31,16 @@ static const struct mr_tel_field burst_fields[] = {
 	BURST(7, "of_64", "of 64 and more"),
 };
 
+#define X(name, help)                                           \
+	{"in_" #name, MR_TEL_U64, "turns", help,                \
+		offsetof(struct mr_rx_totals, overrun_stages) + \
+			MR_STAGE_##name * sizeof(uint64_t)},
+static const struct mr_tel_field overrun_fields[] = {
+	MR_STAGES(X){"in_none", MR_TEL_U64, "turns", "receiving, or the CPU was taken away",
+		offsetof(struct mr_rx_totals, overrun_stages) + MR_STAGE_COUNT * sizeof(uint64_t)},
+};
+#undef X
+
 #define RESULT(result, name, help)                                         \
 	{                                                                  \
 		name, MR_TEL_U64, "requests", help,                        \
@@ -62,6 +72,8 @@ static const struct mr_tel_block lcores_blocks[] = {
 		MR_ARRAY_SIZE(burst_fields)},
 	{"results", "requests by the result they were answered with.", result_fields,
 		MR_ARRAY_SIZE(result_fields)},
+	{"overruns", "turns longer than [lcores] watchdog, by the stage that took most of them.",
+		overrun_fields, MR_ARRAY_SIZE(overrun_fields)},
 };
 
 static int add_rx(const struct mr_rx_totals *rx, struct rte_tel_data *d)
@@ -70,6 +82,8 @@ static int add_rx(const struct mr_rx_totals *rx, struct rte_tel_data *d)
 
 	if (ret == 0)
 		ret = mr_tel_child_fields(d, "bursts", &lcores_blocks[3], rx);
+	if (ret == 0)
+		ret = mr_tel_child_fields(d, "overruns", &lcores_blocks[5], rx);
 	return ret == 0 ? mr_tel_child_fields(d, "results", &lcores_blocks[4], rx) : ret;
 }
 

@@ -11,6 +11,7 @@
 
 #include "mr_hist.h"
 #include "mr_reason.h"
+#include "mr_sketch.h"
 #include "mr_slowlog.h"
 
 /** Adds to a counter that only this lcore writes. */
@@ -77,6 +78,14 @@ const char *mr_stage_help(enum mr_stage stage);
 	X(idle_cycles, "cycles", "TSC cycles of turns that found none, sleeps included")    \
 	X(overruns, "turns", "turns longer than the watchdog's limit")
 
+// Tag in the sketch of clients: the set's id, and these.
+#define MR_CLIENTS_IP6 0x10000u
+#define MR_CLIENTS_WRITE 0x20000u
+/** Of an IPv4 address what makes a prefix; of IPv6 the first 64 bits do. */
+#define MR_CLIENTS_IP4_MASK 0xffffff00u
+/** One request of so many is sampled, on average. */
+#define MR_CLIENTS_EVERY 256u
+
 /** Ages of rows are recorded in units of so many microseconds: a shift, not a division. */
 #define MR_AGE_UNIT_US UINT64_C(1024)
 
@@ -123,6 +132,7 @@ struct mr_rx_counters {
 	_Atomic uint64_t overrun_stage_cycles;
 	_Atomic uint32_t overrun_stage; //!< MR_STAGE_COUNT: in none of them
 	struct mr_slowlog slowlog;
+	struct mr_sketch clients; //!< a sample: keys are prefixes, tags as below
 } mr_cache_aligned;
 
 /** What an I/O lcore is at, for the watchdog. */
@@ -185,7 +195,7 @@ struct mr_io_counters {
 	struct mr_hist ring_cycles;      //!< waiting in the ring
 	struct mr_hist served_age;       //!< of rows answered by this lcore, in MR_AGE_UNIT_US
 	_Atomic uint32_t stage_now;      //!< what it is at, for the watchdog
-	_Atomic int32_t thread;          //!< its kernel thread; 0: not started
+	_Atomic int32_t syscall_file;    //!< its /proc/thread-self/syscall, plus one; 0: not open
 	_Atomic uint64_t turn_start_tsc; //!< when it took the burst in hand; 0: none
 	struct mr_slowlog slowlog;
 } mr_cache_aligned;

@@ -2,6 +2,7 @@
 #include <rte_cycles.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "mr_io_priv.h"
@@ -72,8 +73,10 @@ unsigned mr_io_turn(struct mr_io *io)
 int mr_io_run(void *arg)
 {
 	struct mr_io *io = arg;
+	// For the watchdog, which could not open it once privileges are dropped.
+	int file = open("/proc/thread-self/syscall", O_RDONLY | O_CLOEXEC);
 
-	atomic_store_explicit(&io->counters.thread, (int32_t)gettid(), memory_order_relaxed);
+	atomic_store_explicit(&io->counters.syscall_file, file + 1, memory_order_relaxed);
 	mr_rcu_join(io->p.tiers->rcu, io->slot);
 	// why relaxed: a stop may be seen a turn late, and nothing else hangs on it.
 	while (!atomic_load_explicit(io->p.stop, memory_order_relaxed)) {
@@ -88,5 +91,8 @@ int mr_io_run(void *arg)
 			rte_rdtsc() - start);
 	}
 	mr_rcu_leave(io->p.tiers->rcu, io->slot);
+	atomic_store_explicit(&io->counters.syscall_file, 0, memory_order_relaxed);
+	if (file >= 0)
+		close(file);
 	return 0;
 }

@@ -36,6 +36,8 @@ struct mr_rx *mr_rx_create(const struct mr_rx_params *params)
 		rx->p.burst = 32;
 	rx->node = &params->tiers->nodes[params->lcore->node_index];
 	rx->slot = params->lcore->lcore_id;
+	rx->rng.state = params->lcore->index;
+	rx->sample_in = (uint32_t)mr_rng_below(&rx->rng, MR_CLIENTS_EVERY);
 	mr_slowlog_init(&rx->counters.slowlog, params->slow_above_us, rte_get_tsc_hz());
 	rx->slow_above_cycles = rx->counters.slowlog.above_cycles;
 	for (unsigned i = 0; i < params->n_ports; i++)
@@ -97,6 +99,10 @@ static unsigned serve_port(struct mr_rx *rx, unsigned port_index)
 		TIMED(rx, MR_STAGE_parse, rx->next - first, mr_rx_parse(rx));
 		if (rx->n_requests == 0)
 			continue;
+		if (mr_likely(rx->sample_in >= rx->n_requests))
+			rx->sample_in -= rx->n_requests;
+		else
+			mr_rx_sample(rx);
 		TIMED(rx, MR_STAGE_probe, rx->n_requests, mr_rx_probe(rx));
 		TIMED(rx, MR_STAGE_reply, rx->n_requests, mr_rx_reply(rx));
 		TIMED(rx, MR_STAGE_handoff, rx->n_requests, mr_rx_handoff(rx));
@@ -143,6 +149,7 @@ static void account(struct mr_rx *rx, uint64_t start, unsigned n)
 {
 	uint64_t cycles = rte_rdtsc() - start;
 
+	mr_rx_enter(rx, MR_STAGE_COUNT);
 	rx->last_turn_cycles = cycles;
 	mr_count(&rx->counters.turns, 1);
 	if (n > 0) {

@@ -47,7 +47,7 @@ struct mr_rx_params {
 	uint32_t burst;           //!< frames per receive, 1 to MR_RX_BURST_MAX; 0: 32
 	uint64_t overrun_cycles;  //!< turns longer than this are counted
 	const struct mr_rx_other *other; //!< of each port; copied; NULL: all are dropped
-	uint64_t slow_above_us;   //!< requests that took longer may enter the slow log; 0: none
+	uint64_t slow_above_us; //!< requests that took longer may enter the slow log; 0: none
 };
 
 struct mr_rx;

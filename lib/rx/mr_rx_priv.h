@@ -7,6 +7,7 @@
 
 #include "mr_probe.h"
 #include "mr_reply.h"
+#include "mr_rng.h"
 #include "mr_rx.h"
 #include "mr_slow_note.h"
 #include "mr_small.h"
@@ -71,6 +72,8 @@ struct mr_rx {
 	unsigned n_to_io[MR_LCORES_MAX];
 	uint64_t turn_cycles[MR_STAGE_COUNT]; //!< of this turn
 	uint64_t last_turn_cycles;
+	uint32_t sample_in; //!< requests before the next one that is sampled
+	struct mr_rng rng;
 
 	uint64_t accesses; //!< row accesses by this lcore
 	uint64_t in_flight;
@@ -162,6 +165,9 @@ void mr_rx_send_control(struct mr_rx *rx, struct rte_mbuf *m, unsigned bytes);
 
 /** Gives a port what is queued for it. */
 void mr_rx_transmit(struct mr_rx *rx, unsigned port_index);
+
+/** Samples who asks for what in the group in hand. */
+void mr_rx_sample(struct mr_rx *rx);
 
 /** Notes the burst in hand as slow. @param is_sent  its replies are with the port already. */
 void mr_rx_note_slow(struct mr_rx *rx, uint64_t now_tsc, bool is_sent);

@@ -115,7 +115,8 @@ static void test_errors(void **state)
 		{"[lcors]\nrx = 1\n", "f.ini:1: [lcors]: unknown section"},
 		{"[lcores]\nrxx = 1\n",
 			"f.ini:2: [lcores] rxx = 1: unknown key; this section has control, rx, io, "
-			"rx_idle, io_idle, idle_sleep, watchdog, slow_above"},
+			"rx_idle, io_idle, idle_sleep, watchdog, io_watchdog, "
+			"slow_above"},
 		{"[lcores]\nrx = 1\nrx = 2\n", "f.ini:3: [lcores] rx = 2: was set in line 2"},
 		{"[log]\n[lcores]\n[log]\n", "f.ini:3: [log]: section was begun in line 1"},
 		{"[lcores]\nrx = 1-\n", "f.ini:2: [lcores] rx = 1-: want CPUs such as 0,2-3"},

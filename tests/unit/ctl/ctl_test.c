@@ -8,8 +8,11 @@
 #include "mr_wire.h"
 #include "mr_watchdog.h"
 
+#include <fcntl.h>
 #include <jansson.h>
+#include <pthread.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #define N_RX 2u
@@ -742,6 +745,133 @@ static void test_watchdog(void **state)
 	}
 }
 
+// An overrun that has ended is told once, with what the lcore noted of it.
+static void test_watchdog_ended(void **state)
+{
+	struct mr_clock clock = {.us_per_cycle = 0.001};
+	struct mr_watchdog dog = {0};
+	struct mr_overrun o[N_RX];
+
+	(void)state;
+	assert_int_equal(mr_watchdog_ended(&dog, w.rx, N_RX, &clock, o), 0);
+	mr_count(&w.rx[1]->overruns, 3);
+	atomic_store(&w.rx[1]->overrun_stage, MR_STAGE_transmit);
+	atomic_store(&w.rx[1]->overrun_cycles, 30000000);
+	atomic_store(&w.rx[1]->overrun_stage_cycles, 29000000);
+	assert_int_equal(mr_watchdog_ended(&dog, w.rx, N_RX, &clock, o), 1);
+	assert_int_equal(o[0].rx, 1);
+	assert_int_equal(o[0].stage, MR_STAGE_transmit);
+	assert_int_equal(o[0].us, 30000);
+	assert_int_equal(o[0].stage_us, 29000);
+	assert_int_equal(o[0].n, 3);
+	assert_int_equal(mr_watchdog_ended(&dog, w.rx, N_RX, &clock, o), 0);
+}
+
+struct reader {
+	int fifo;
+	_Atomic int syscall_file;
+};
+
+static void *read_for_ever(void *arg)
+{
+	struct reader *reader = arg;
+	char byte;
+
+	atomic_store(&reader->syscall_file, open("/proc/thread-self/syscall", O_RDONLY));
+	while (read(reader->fifo, &byte, 1) == 1 && byte != 'q')
+		;
+	return NULL;
+}
+
+// A thread that is stuck in a read is named with the file.
+static void test_watchdog_io(void **state)
+{
+	struct mr_clock clock = {.us_per_cycle = 0.001};
+	struct mr_watchdog dog = {0};
+	struct mr_stuck stuck[N_IO];
+	struct reader reader = {.syscall_file = -1};
+	char path[160];
+	pthread_t thread;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/000017.sst", w.rig.dir);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	reader.fifo = open(path, O_RDWR);
+	assert_int_equal(pthread_create(&thread, NULL, read_for_ever, &reader), 0);
+	while (atomic_load(&reader.syscall_file) < 0)
+		usleep(1000);
+	atomic_store(&w.io[1]->syscall_file, atomic_load(&reader.syscall_file) + 1);
+	atomic_store(&w.io[1]->stage_now, MR_IO_STAGE_read);
+	atomic_store(&w.io[1]->turn_start_tsc, 1000000);
+	assert_int_equal(mr_watchdog_check_io(&dog, w.io, N_IO, &clock, 1999000, 1000, stuck), 0);
+	do {
+		memset(&dog, 0, sizeof(dog));
+		assert_int_equal(
+			mr_watchdog_check_io(&dog, w.io, N_IO, &clock, 3000000, 1000, stuck), 1);
+	} while (strstr(stuck[0].where, "000017.sst") == NULL);
+	assert_int_equal(strncmp(stuck[0].where, "read of /", 9), 0);
+	assert_int_equal(stuck[0].io, 1);
+	assert_int_equal(stuck[0].stage, MR_IO_STAGE_read);
+	assert_int_equal(stuck[0].us, 2000);
+	// Said, until it has taken twice as long; an lcore without a burst is not stuck.
+	assert_int_equal(mr_watchdog_check_io(&dog, w.io, N_IO, &clock, 4000000, 1000, stuck), 0);
+	assert_int_equal(mr_watchdog_check_io(&dog, w.io, N_IO, &clock, 5000000, 1000, stuck), 1);
+	atomic_store(&w.io[1]->turn_start_tsc, 0);
+	assert_int_equal(mr_watchdog_check_io(&dog, w.io, N_IO, &clock, 90000000, 1000, stuck), 0);
+	assert_int_equal(write(reader.fifo, "q", 1), 1);
+	pthread_join(thread, NULL);
+	close(reader.fifo);
+	close(atomic_load(&reader.syscall_file));
+	mr_watchdog_where(-1, path, sizeof(path));
+	assert_string_equal(path, "");
+}
+
+// ---- clients
+
+static void test_clients(void **state)
+{
+	json_t *reply, *clients;
+
+	(void)state;
+	for (unsigned i = 0; i < 300; i++)
+		mr_sketch_add(&w.rx[0]->clients, 0x0a010200, 7);
+	for (unsigned i = 0; i < 100; i++)
+		mr_sketch_add(&w.rx[1]->clients, 0x0a010200, 7);
+	for (unsigned i = 0; i < 50; i++)
+		mr_sketch_add(&w.rx[1]->clients, UINT64_C(0xfd00000000000001),
+			99 | MR_CLIENTS_IP6 | MR_CLIENTS_WRITE);
+	reply = ask("/millrace/clients");
+	assert_int_equal(number(reply, NULL, "total"), 2);
+	assert_int_equal(number(reply, NULL, "sampled"), 450);
+	assert_int_equal(number(reply, NULL, "missed_at_most"), 0);
+	clients = json_object_get(reply, "clients");
+	assert_int_equal(number(clients, "0", "requests"), 400 * MR_CLIENTS_EVERY);
+	assert_int_equal(number(clients, "0", "share_ppm"), 888888);
+	assert_string_equal(text_of(json_object_get(clients, "0"), "prefix"), "10.1.2.0/24");
+	assert_string_equal(text_of(json_object_get(clients, "0"), "set"), "user");
+	assert_string_equal(text_of(json_object_get(clients, "0"), "access"), "read");
+	assert_string_equal(text_of(json_object_get(clients, "1"), "prefix"), "fd00:0:0:1::/64");
+	assert_string_equal(text_of(json_object_get(clients, "1"), "set"), "99");
+	assert_string_equal(text_of(json_object_get(clients, "1"), "access"), "write");
+	json_decref(reply);
+
+	// More than there is room for: counts are never too small, and too large as said at most.
+	for (unsigned i = 0; i < 20000; i++)
+		mr_sketch_add(&w.rx[0]->clients,
+			UINT64_C(0xfedcba9800000000) + (i % 10 < 3 ? 1 : i * 77 % 500 + 2),
+			0x7fff | MR_CLIENTS_IP6);
+	reply = ask("/millrace/clients");
+	assert_true(number(reply, NULL, "missed_at_most") > 0);
+	clients = json_object_get(reply, "clients");
+	assert_int_equal(json_object_size(clients), 48);
+	assert_string_equal(text_of(json_object_get(clients, "0"), "prefix"), "fedc:ba98:0:1::/64");
+	assert_true(number(clients, "0", "requests") >= 6000 * MR_CLIENTS_EVERY);
+	assert_true(number(clients, "0", "requests") - number(clients, "0", "over_at_most") <=
+		    6000 * MR_CLIENTS_EVERY);
+	json_decref(reply);
+	json_decref(ask("/millrace/clients,100"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -757,6 +887,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_verbs, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_reload, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_watchdog, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_watchdog_ended, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_watchdog_io, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_clients, set_up, tear_down),
 	};
 	char prefix[32], runtime[256];
 	int failed;
