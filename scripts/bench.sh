@@ -5,7 +5,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 . scripts/packages.sh
 
-all=(memory bloom cache cache-hit cache-memory wire row handoff datapath scale idle security)
+all=(memory bloom cache cache-hit cache-memory wire row handoff datapath scale idle security telemetry)
 
 usage() {
     cat <<USAGE
@@ -127,7 +127,7 @@ reserve() {
 run() {
     local name=$1 bench=$dir/bench/bench_$1
     shift
-    case $name in datapath | handoff | idle | scale | security) reserve "$("$bench" --memory "$@")" ;; esac
+    case $name in datapath | handoff | idle | scale | security | telemetry) reserve "$("$bench" --memory "$@")" ;; esac
     "$bench" "$@" || { echo "bench.sh: $name failed" >&2; failed=1; }
     give_back
 }

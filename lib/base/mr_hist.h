@@ -41,6 +41,7 @@ static mr_always_inline unsigned mr_hist_cell(uint64_t value)
 /** Records @p value @p weight times. Only the histogram's own thread may call it. */
 static mr_always_inline void mr_hist_record(struct mr_hist *h, uint64_t value, uint64_t weight)
 {
+#ifndef MR_TELEMETRY_OFF // as in lib/env/mr_counters.h
 	_Atomic uint64_t *cell = &h->count[mr_hist_cell(value)];
 
 	// why relaxed load + store: one writer, so no read-modify-write is needed.
@@ -51,6 +52,11 @@ static mr_always_inline void mr_hist_record(struct mr_hist *h, uint64_t value, u
 		memory_order_relaxed);
 	if (mr_unlikely(value > atomic_load_explicit(&h->max, memory_order_relaxed)))
 		atomic_store_explicit(&h->max, value, memory_order_relaxed);
+#else
+	(void)h;
+	(void)value;
+	(void)weight;
+#endif
 }
 
 /** Middle of a cell: what a percentile reports. */

@@ -72,6 +72,7 @@ uint64_t mr_rx_in_flight(const struct mr_rx *rx)
 	return rx->in_flight;
 }
 
+#ifndef MR_TELEMETRY_OFF
 // Runs a stage and records how long the group's requests waited for it.
 #define TIMED(rx, stage, weight, call)                                                       \
 	do {                                                                                 \
@@ -85,6 +86,39 @@ uint64_t mr_rx_in_flight(const struct mr_rx *rx)
 			mr_hist_record(                                                      \
 				&(rx)->counters.stage_cycles[stage], tsc - before_, weight); \
 	} while (0)
+#else
+#define TIMED(rx, stage, weight, call) \
+	do {                           \
+		(void)tsc;             \
+		(void)(weight);        \
+		call;                  \
+	} while (0)
+#endif
+
+// Looks at a request in so many.
+static mr_always_inline void sample(struct mr_rx *rx)
+{
+#ifndef MR_TELEMETRY_OFF
+	if (mr_likely(rx->sample_in >= rx->n_requests))
+		rx->sample_in -= rx->n_requests;
+	else
+		mr_rx_sample(rx);
+#else
+	(void)rx;
+#endif
+}
+
+// Notes a burst that took long, while its mbufs are here to be looked at.
+static mr_always_inline void note_slow(struct mr_rx *rx, uint64_t now_tsc)
+{
+#ifndef MR_TELEMETRY_OFF
+	if (mr_unlikely(now_tsc - rx->burst_tsc > rx->slow_above_cycles))
+		mr_rx_note_slow(rx, now_tsc, false);
+#else
+	(void)rx;
+	(void)now_tsc;
+#endif
+}
 
 static unsigned serve_port(struct mr_rx *rx, unsigned port_index)
 {
@@ -99,17 +133,12 @@ static unsigned serve_port(struct mr_rx *rx, unsigned port_index)
 		TIMED(rx, MR_STAGE_parse, rx->next - first, mr_rx_parse(rx));
 		if (rx->n_requests == 0)
 			continue;
-		if (mr_likely(rx->sample_in >= rx->n_requests))
-			rx->sample_in -= rx->n_requests;
-		else
-			mr_rx_sample(rx);
+		sample(rx);
 		TIMED(rx, MR_STAGE_probe, rx->n_requests, mr_rx_probe(rx));
 		TIMED(rx, MR_STAGE_reply, rx->n_requests, mr_rx_reply(rx));
 		TIMED(rx, MR_STAGE_handoff, rx->n_requests, mr_rx_handoff(rx));
 	}
-	// While their mbufs are here to be looked at.
-	if (mr_unlikely(tsc - rx->burst_tsc > rx->slow_above_cycles))
-		mr_rx_note_slow(rx, tsc, false);
+	note_slow(rx, tsc);
 	TIMED(rx, MR_STAGE_transmit, n, mr_rx_transmit(rx, port_index));
 	if (rx->n_answered > 0)
 		mr_hist_record(&rx->counters.inline_cycles, tsc - rx->burst_tsc, rx->n_answered);
@@ -132,7 +161,9 @@ unsigned mr_rx_turn(struct mr_rx *rx)
 {
 	unsigned n = 0;
 
+#ifndef MR_TELEMETRY_OFF
 	memset(rx->turn_cycles, 0, sizeof(rx->turn_cycles));
+#endif
 	// why relaxed: an announcement may go out a turn late.
 	if (mr_unlikely(atomic_load_explicit(&rx->announce, memory_order_relaxed) != 0))
 		mr_rx_announce_asked(rx);

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What telemetry costs: hits through an in-memory port, answered by the RX lcore as it is and by
+// one that was compiled without counters, histograms, samples and slow log. Both have the same
+// state, cache and frames and take turns, pass by pass, on one core; only turns that found work are
+// timed. The median of the ratios of neighbouring passes counts.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench_work.h"
+
+#define ROUNDS 31u
+#define BATCH 256u
+#define REQUESTS (1u << 18)
+
+/** lib/rx compiled with -DMR_TELEMETRY_OFF (bare_rx.h). */
+unsigned bare_rx_turn(struct mr_rx *rx);
+
+static struct bench_work *work;
+static struct bench_keys keys;
+
+static double pass(unsigned (*turn)(struct mr_rx *rx))
+{
+	static struct bench_gauge busy;
+	struct rte_mbuf *frames[BATCH];
+
+	bench_gauge_reset(&busy);
+	while (busy.ops < REQUESTS) {
+		unsigned n = bench_work_make(work, &keys, frames, BATCH), took = 1;
+
+		if (n == 0)
+			bench_fail("no mbufs left");
+		mr_fixture_send(&work->f, 0, frames, n);
+		while (took > 0) {
+			uint64_t start = bench_tsc();
+
+			took = turn(work->f.rx[0]);
+			if (took > 0)
+				bench_gauge_add(&busy, bench_tsc() - start, took);
+		}
+		bench_work_drain(work);
+	}
+	return bench_gauge_ns(&busy);
+}
+
+// What was answered without being counted was answered all the same, and the other way round.
+static void check(uint64_t hits, uint64_t turned)
+{
+	uint64_t counted = mr_fixture_rx_count(&work->f, hits) - hits;
+
+	if ((double)counted < 0.998 * (double)turned || (double)counted > 1.1 * (double)turned)
+		bench_fail("%.0f hits were counted, %.0f were made with telemetry", (double)counted,
+			(double)turned);
+}
+
+static void compare(void)
+{
+	double with[ROUNDS], without[ROUNDS], ratios[ROUNDS];
+	struct bench_stat a, b, ratio;
+	uint64_t hits;
+
+	pass(mr_rx_turn);
+	pass(bare_rx_turn);
+	hits = mr_fixture_rx_count(&work->f, hits);
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		without[i] = pass(bare_rx_turn);
+		with[i] = pass(mr_rx_turn);
+		ratios[i] = without[i] / with[i];
+	}
+	check(hits, (uint64_t)ROUNDS * REQUESTS);
+	a = bench_stat_of(with, ROUNDS);
+	b = bench_stat_of(without, ROUNDS);
+	ratio = bench_stat_of(ratios, ROUNDS);
+	bench_line_stat("get-uniform", "time", &a, "ns/request");
+	bench_line_stat("get-uniform", "time-without", &b, "ns/request");
+	bench_line_stat("get-uniform", "ratio-of-passes", &ratio, "ratio");
+	bench_line_ratio("get-uniform", "requests", ratio.median * 1e9 / b.median, NULL,
+		"requests/s", 1e9 / b.median);
+	bench_say("get-uniform %6.1f ns with telemetry, %6.1f ns without: %.3f of the rate",
+		a.median, b.median, ratio.median);
+}
+
+int main(int argc, char **argv)
+{
+	bool only_memory = false;
+	uint64_t rows = 0;
+
+	for (int at = 1; at < argc; at++) {
+		if (strcmp(argv[at], "--memory") == 0)
+			only_memory = true;
+		else if (strcmp(argv[at], "--rows") == 0 && at + 1 < argc)
+			rows = strtoull(argv[++at], NULL, 10);
+		else
+			return fprintf(stderr, "bench_telemetry: what is %s?\n", argv[at]), 2;
+	}
+	rows = rows != 0 ? rows : bench_rows_64.rows;
+	if (only_memory)
+		return printf("%u\n", bench_work_megabytes(&bench_rows_64, rows)) < 0;
+	bench_begin("telemetry");
+	bench_eal(argv[0], bench_work_megabytes(&bench_rows_64, rows));
+	work = aligned_alloc(64, MR_ALIGN_UP(sizeof(*work), 64));
+	if (work == NULL)
+		bench_fail("no memory");
+	bench_work_open(work, &bench_rows_64, rows, NULL);
+	bench_work_shape(work, 1);
+	bench_keys_init(&keys, BENCH_UNIFORM, 0, work->n_rows, 42);
+	compare();
+	bench_work_close(work);
+	free(work);
+	return 0;
+}
