@@ -376,7 +376,7 @@ static void load_cold(struct bench_work *work)
 		};
 
 		put.row_bytes = bench_work_row(work, 0, i, row, sizeof(row));
-		if (mr_store_bulk_add(bulk, &put, &err) < 0)
+		if (mr_store_bulk_add(bulk, 0, &put, &err) < 0)
 			bench_fail("%s", err.text);
 		mr_bloom_add(filter, mr_hash_row(mr_hash_key(&key, sizeof(key)), space));
 	}

@@ -303,7 +303,7 @@ static double bulk_rate(struct bench *b)
 
 		make_key(b->key[0], 2 * i);
 		make_row(b->row[0], i);
-		check(mr_store_bulk_add(bulk, &put, &err), &err);
+		check(mr_store_bulk_add(bulk, 0, &put, &err), &err);
 	}
 	check(mr_store_bulk_finish(bulk, &err), &err);
 	return (double)b->n_rows / (bench_now_ns() - begin) * 1e9;

@@ -13,7 +13,7 @@
 
 #define LINE_BYTES 256
 
-static int open_socket(const char *path, struct mr_err *err)
+int admin_open(const char *path, struct mr_err *err)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	const char *hint = "";
@@ -109,20 +109,14 @@ static int receive_reply(int fd, struct admin_reply *ret_reply)
 	return 0;
 }
 
-int admin_ask(const char *path, const char *verb, const void *payload, size_t payload_bytes,
-	struct admin_reply *ret_reply, struct mr_err *err)
+int admin_ask_on(int fd, const char *path, const char *verb, const void *payload,
+	size_t payload_bytes, struct admin_reply *ret_reply, struct mr_err *err)
 {
 	char *head = NULL;
-	int fd = open_socket(path, err);
-	int rc;
+	int rc = asprintf(&head, "%s %zu\n", verb, payload_bytes);
 
-	if (fd < 0)
-		return fd;
-	rc = asprintf(&head, "%s %zu\n", verb, payload_bytes);
-	if (rc < 0) {
-		close(fd);
+	if (rc < 0)
 		return mr_fail(err, ENOMEM, "out of memory");
-	}
 	rc = send_all(fd, head, (size_t)rc);
 	if (rc == 0)
 		rc = send_all(fd, payload, payload_bytes);
@@ -130,10 +124,21 @@ int admin_ask(const char *path, const char *verb, const void *payload, size_t pa
 	if (rc == 0 || rc == -EPIPE || rc == -ECONNRESET)
 		rc = receive_reply(fd, ret_reply);
 	free(head);
-	close(fd);
 	if (rc != 0)
 		return mr_fail(err, -rc, "%s: no answer to '%s': %s", path, verb, strerror(-rc));
 	return 0;
+}
+
+int admin_ask(const char *path, const char *verb, const void *payload, size_t payload_bytes,
+	struct admin_reply *ret_reply, struct mr_err *err)
+{
+	int fd = admin_open(path, err), rc;
+
+	if (fd < 0)
+		return fd;
+	rc = admin_ask_on(fd, path, verb, payload, payload_bytes, ret_reply, err);
+	close(fd);
+	return rc;
 }
 
 int read_file(const char *path, char **ret_text, size_t *ret_bytes, struct mr_err *err)

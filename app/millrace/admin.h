@@ -28,5 +28,13 @@ struct admin_reply {
 int admin_ask(const char *path, const char *verb, const void *payload, size_t payload_bytes,
 	struct admin_reply *ret_reply, struct mr_err *err);
 
+/** Opens a connection for any number of questions. @return a descriptor or -errno with a message.
+ */
+int admin_open(const char *path, struct mr_err *err);
+
+/** As admin_ask(), over a connection; after a failure only closing it is left. */
+int admin_ask_on(int fd, const char *path, const char *verb, const void *payload,
+	size_t payload_bytes, struct admin_reply *ret_reply, struct mr_err *err);
+
 /** Reads a whole file (- is stdin); zero-terminated. @return 0 or -errno with a message. */
 int read_file(const char *path, char **ret_text, size_t *ret_bytes, struct mr_err *err);

@@ -40,9 +40,15 @@ static void draw(const struct progress *progress, uint64_t now_ns, uint64_t byte
 
 void progress_show(struct progress *progress, uint64_t bytes, uint64_t rows)
 {
+	if (++progress->calls % CALLS_PER_CLOCK == 0)
+		progress_show_now(progress, bytes, rows);
+}
+
+void progress_show_now(struct progress *progress, uint64_t bytes, uint64_t rows)
+{
 	uint64_t now_ns;
 
-	if (!progress->is_on || ++progress->calls % CALLS_PER_CLOCK != 0)
+	if (!progress->is_on)
 		return;
 	now_ns = clock_ns();
 	if (now_ns - progress->drawn_ns < DRAW_EVERY_NS)

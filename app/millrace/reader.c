@@ -26,6 +26,7 @@ struct reader {
 	size_t header_raw_bytes;
 	char **header;
 	unsigned n_header;
+	bool is_block; //!< name, header and buffer are somebody else's
 };
 
 // ---- cells -------------------------------------------------------------------------------------
@@ -293,15 +294,17 @@ void reader_close(struct reader *reader)
 {
 	if (reader == NULL)
 		return;
-	for (unsigned i = 0; i < reader->n_header; i++)
-		free(reader->header[i]);
-	free(reader->header);
-	free(reader->header_raw);
+	if (!reader->is_block) {
+		for (unsigned i = 0; i < reader->n_header; i++)
+			free(reader->header[i]);
+		free(reader->header);
+		free(reader->header_raw);
+		free(reader->buffer);
+		free(reader->name);
+	}
 	free(reader->cells.text);
 	free(reader->cells.cells);
 	free(reader->cells.offsets);
-	free(reader->buffer);
-	free(reader->name);
 	free(reader);
 }
 
@@ -320,4 +323,147 @@ const char *reader_header_raw(const struct reader *reader, size_t *ret_bytes)
 size_t reader_bytes(const struct reader *reader)
 {
 	return reader->consumed;
+}
+
+// ---- blocks ------------------------------------------------------------------------------------
+
+/** Behind the quote that closes a cell. @return 0: it is not here */
+static size_t behind_quoted(const char *text, size_t at, size_t bytes)
+{
+	for (;;) {
+		const char *quote = memchr(text + at, '"', bytes - at);
+
+		at = quote != NULL ? (size_t)(quote - text) + 1 : bytes;
+		if (at == bytes)
+			return 0;
+		// Two quotes are one of the text.
+		if (text[at] != '"')
+			return at;
+		at++;
+	}
+}
+
+/** Where the last whole record ends, as csv_record() would find it: quotes hide ends of lines. */
+static size_t last_record_end(const char *text, size_t bytes)
+{
+	size_t at = 0, end = 0;
+
+	for (;;) {
+		const char *quote = memchr(text + at, '"', bytes - at);
+		size_t stop = quote != NULL ? (size_t)(quote - text) : bytes;
+		const char *line = memrchr(text + at, '\n', stop - at);
+
+		if (line != NULL)
+			end = (size_t)(line - text) + 1;
+		if (quote == NULL)
+			return end;
+		at = stop + 1;
+		// Elsewhere than at a cell's start it is a mistake, and means nothing.
+		if (stop == 0 || text[stop - 1] == ',' || text[stop - 1] == '\n')
+			at = behind_quoted(text, at, bytes);
+		if (at == 0)
+			return end;
+	}
+}
+
+static size_t whole_records(const struct reader *reader)
+{
+	const char *text = reader->buffer + reader->at, *end;
+	size_t bytes = reader->end - reader->at;
+
+	if (reader->is_last || bytes == 0)
+		return bytes;
+	if (reader->format == READER_CSV && memchr(text, '"', bytes) != NULL)
+		return last_record_end(text, bytes);
+	end = memrchr(text, '\n', bytes);
+	return end != NULL ? (size_t)(end - text) + 1 : 0;
+}
+
+static unsigned count_lines(const char *text, size_t bytes)
+{
+	const char *end = text + bytes;
+	unsigned n = 0;
+
+	while ((text = memchr(text, '\n', (size_t)(end - text))) != NULL) {
+		text++;
+		n++;
+	}
+	return n;
+}
+
+int reader_cut(struct reader *reader, struct reader_block *block, struct mr_err *err)
+{
+	size_t bytes = 0;
+	int rc = 0;
+
+	if (reader->failed)
+		return 0;
+	// The buffer's rest of the header may be all that is there.
+	while (reader->end - reader->at < BUFFER_BYTES && !reader->is_last && rc == 0)
+		rc = refill(reader, err);
+	// A record that is longer than the buffer makes it grow.
+	while (rc == 0 && (bytes = whole_records(reader)) == 0 && !reader->is_last)
+		rc = refill(reader, err);
+	if (rc != 0)
+		return rc;
+	if (bytes == 0)
+		return 0;
+	if (bytes > block->capacity) {
+		char *grown = realloc(block->text, bytes);
+
+		if (grown == NULL)
+			return mr_fail(err, ENOMEM, "%s: out of memory", reader->name);
+		block->text = grown;
+		block->capacity = bytes;
+	}
+	memcpy(block->text, reader->buffer + reader->at, bytes);
+	block->bytes = bytes;
+	block->line = reader->line;
+	reader->at += bytes;
+	reader->consumed += bytes;
+	reader->line += count_lines(block->text, bytes);
+	return 1;
+}
+
+int reader_seek(struct reader *reader, size_t bytes, unsigned line, struct mr_err *err)
+{
+	if (fseeko(reader->file, (off_t)bytes, SEEK_SET) != 0)
+		return mr_fail(err, EIO, "%s: %s", reader->name, strerror(errno));
+	reader->at = 0;
+	reader->end = 0;
+	reader->is_last = false;
+	reader->consumed = bytes;
+	reader->line = line;
+	return 0;
+}
+
+unsigned reader_line(const struct reader *reader)
+{
+	return reader->line;
+}
+
+struct reader *reader_open_block(const struct reader *parent)
+{
+	struct reader *reader = calloc(1, sizeof(*reader));
+
+	if (reader == NULL)
+		return NULL;
+	reader->is_block = true;
+	reader->is_last = true;
+	reader->format = parent->format;
+	reader->parse = parent->parse;
+	reader->name = parent->name;
+	reader->header_raw = parent->header_raw;
+	reader->header_raw_bytes = parent->header_raw_bytes;
+	reader->header = parent->header;
+	reader->n_header = parent->n_header;
+	return reader;
+}
+
+void reader_set_block(struct reader *reader, const struct reader_block *block)
+{
+	reader->buffer = block->text;
+	reader->at = 0;
+	reader->end = block->bytes;
+	reader->line = block->line;
 }

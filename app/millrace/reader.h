@@ -70,6 +70,34 @@ int reader_next(struct reader *reader, struct record *ret_record, struct mr_err 
 /** Bytes of the file consumed so far. */
 size_t reader_bytes(const struct reader *reader);
 
+// ---- several threads on one file ---------------------------------------------------------------
+
+/** Whole records, to be parsed by a reader of reader_open_block(). */
+struct reader_block {
+	char *text;
+	size_t bytes, capacity;
+	unsigned line; //!< of its first byte
+};
+
+/**
+ * Takes the next whole records off the file, about a MiB, unparsed: much faster than parsing them.
+ * @param block
+ *   Overwritten; its text is the caller's to free in the end.
+ * @return 1; 0: end of file; -E2BIG, -EIO, -ENOMEM with a message.
+ */
+int reader_cut(struct reader *reader, struct reader_block *block, struct mr_err *err);
+
+/** Goes on at a place between records, as reader_bytes() and a block's line told. @return 0 or
+ * -EIO. */
+int reader_seek(struct reader *reader, size_t bytes, unsigned line, struct mr_err *err);
+unsigned reader_line(const struct reader *reader);
+
+/** A reader of blocks of @p parent's file, for one thread. @return NULL: no memory. */
+struct reader *reader_open_block(const struct reader *parent);
+
+/** Gives it a block, which must live while it is read; reader_next() ends with it. */
+void reader_set_block(struct reader *reader, const struct reader_block *block);
+
 // ---- between reader.c and the formats ----------------------------------------------------------
 
 /** Where a format parser stands. Bytes [at, end) are in memory. */

@@ -5,16 +5,19 @@
 #include <errno.h>
 #include <jansson.h>
 #include <string.h>
+#include <unistd.h>
 
 static int open_file(struct rejects *rejects, const struct reader *reader, struct mr_err *err)
 {
 	size_t bytes;
 	const char *header = reader_header_raw(reader, &bytes);
 
-	rejects->file = fopen(rejects->path, "w");
-	if (rejects->file == NULL)
+	rejects->file = fopen(rejects->path, rejects->keep_bytes > 0 ? "r+" : "w");
+	if (rejects->file == NULL ||
+		ftruncate(fileno(rejects->file), (off_t)rejects->keep_bytes) < 0 ||
+		fseeko(rejects->file, 0, SEEK_END) < 0)
 		return mr_fail(err, errno, "%s: %s", rejects->path, strerror(errno));
-	if (rejects->format == READER_CSV) {
+	if (rejects->format == READER_CSV && rejects->keep_bytes == 0) {
 		fwrite(header, 1, bytes, rejects->file);
 		fprintf(rejects->file, "," REJECT_REASON_COLUMN "\n");
 	}
@@ -63,6 +66,17 @@ int rejects_add(struct rejects *rejects, const struct reader *reader, const stru
 	else
 		add_json(rejects->file, record, reason);
 	rejects->n++;
+	return 0;
+}
+
+int rejects_sync(struct rejects *rejects, uint64_t *ret_bytes, struct mr_err *err)
+{
+	*ret_bytes = rejects->keep_bytes;
+	if (rejects->file == NULL)
+		return 0;
+	if (fflush(rejects->file) != 0 || fdatasync(fileno(rejects->file)) < 0)
+		return mr_fail(err, errno, "%s: %s", rejects->path, strerror(errno));
+	*ret_bytes = (uint64_t)ftello(rejects->file);
 	return 0;
 }
 

@@ -26,6 +26,8 @@ struct millraced {
 	struct mr_config config;
 	char drivers_dir[1024];
 	struct mr_plan plan;
+	cpu_set_t background; //!< CPUs of threads that are no lcores, so that they disturb no RX
+	                      //!< lcore
 
 	struct mr_clock clock;
 	struct mr_rcu rcu;

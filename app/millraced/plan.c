@@ -7,6 +7,20 @@
 
 #include "mr_units.h"
 
+// Every CPU that this process may use and no RX lcore does; if there is none, all it may use.
+static void plan_background(struct millraced *m)
+{
+	cpu_set_t all;
+
+	if (sched_getaffinity(0, sizeof(all), &all) < 0)
+		CPU_ZERO(&all);
+	m->background = all;
+	for (unsigned i = 0; i < m->plan.n_rx; i++)
+		CPU_CLR(mr_plan_rx(&m->plan, i)->cpu, &m->background);
+	if (CPU_COUNT(&m->background) == 0)
+		m->background = all;
+}
+
 int lcores_plan(struct millraced *m, struct mr_err *err)
 {
 	const struct mr_config_lcores *l = &m->config.lcores;
@@ -17,6 +31,8 @@ int lcores_plan(struct millraced *m, struct mr_err *err)
 	else if (m->plan.n_nodes > NODES_MAX)
 		ret = mr_fail(err, EINVAL, "%s: [lcores]: %u NUMA nodes, at most %u",
 			m->config_file, m->plan.n_nodes, NODES_MAX);
+	if (ret == 0)
+		plan_background(m);
 	return ret;
 }
 
@@ -67,6 +83,11 @@ static void print_lcores(const struct millraced *m, FILE *out)
 		fprintf(out, "  lcore %-2u  %-7s %-2u  CPU %-3u  node %u\n", l->lcore_id,
 			mr_role_name(l->role), l->index, l->cpu, l->node);
 	}
+	fprintf(out, "  background     CPUs");
+	for (unsigned cpu = 0, n = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &m->background))
+			fprintf(out, "%s%u", n++ > 0 ? "," : " ", cpu);
+	fputc('\n', out);
 	if (m->plan.shares_cpus)
 		fprintf(out, "  lcores share CPUs: idle ones sleep unless told otherwise\n");
 }

@@ -43,6 +43,9 @@ int control_start(struct millraced *m, struct mr_err *err)
 	if (m->ctl == NULL)
 		return -errno;
 	admin.arg = m->ctl;
+	if (CPU_COUNT(&m->background) > 0)
+		admin.cpus = &m->background;
+	admin.cancel = mr_ctl_cancel(m->ctl);
 	m->admin = mr_admin_create(&admin, err);
 	if (m->admin == NULL)
 		return -errno;

@@ -10,6 +10,8 @@ int store_start(struct millraced *m, struct mr_err *err)
 	// One node: bind RocksDB's threads and cache to it. Several: let them roam.
 	mr_config_store_params(
 		&m->config, m->plan.n_nodes == 1 ? (int)m->plan.nodes[0] : -1, &params);
+	if (CPU_COUNT(&m->background) > 0)
+		params.background_cpus = &m->background;
 	m->store = mr_store_open(&params, err);
 	return m->store != NULL ? 0 : -errno;
 }

@@ -36,6 +36,7 @@ static int make_cache(struct millraced *m, unsigned i, struct mr_err *err)
 static int make_filter(struct millraced *m, struct mr_err *err)
 {
 	struct mr_filter_params params = {
+		.cpus = CPU_COUNT(&m->background) > 0 ? &m->background : NULL,
 		.tiers = &m->tiers,
 		.store = m->store,
 		.path = m->config.store.path,
@@ -56,6 +57,7 @@ static int make_warm(struct millraced *m, struct mr_err *err)
 		.registry = m->registry,
 		.path = m->config.store.path,
 		.keys_per_s = m->config.cache.warm_rate,
+		.cpus = CPU_COUNT(&m->background) > 0 ? &m->background : NULL,
 	};
 
 	m->warm = mr_warm_create(&params, err);

@@ -52,8 +52,21 @@ static int wait_ms(const struct mr_admin *a, uint64_t now_ms)
 	uint64_t nearest = now_ms + 60000;
 
 	for (unsigned i = 0; i < a->n_clients; i++)
-		nearest = MR_MIN(nearest, a->clients[i].deadline_ms);
+		if (a->clients[i].job == NULL)
+			nearest = MR_MIN(nearest, a->clients[i].deadline_ms);
 	return nearest > now_ms ? (int)(nearest - now_ms) : 0;
+}
+
+/** After poll(): @return false when the connection is over. */
+static bool serve_client(struct mr_admin *a, struct mr_admin_client *c, short revents)
+{
+	if (mr_admin_client_waits(c))
+		return true;
+	if (c->job != NULL && !mr_admin_client_finish(a, c))
+		return false;
+	if (revents != 0 && !mr_admin_client_serve(a, c))
+		return false;
+	return c->job != NULL || mr_admin_now_ms() < c->deadline_ms;
 }
 
 /** One round of poll(). @param accepting false: only clients whose reply is not out yet. */
@@ -63,29 +76,39 @@ static void serve(struct mr_admin *a, bool accepting)
 	uint64_t now_ms = mr_admin_now_ms();
 	unsigned n = a->n_clients;
 	bool room = n < MR_ADMIN_CLIENTS_MAX;
+	eventfd_t events;
 
-	fds[0] = (struct pollfd){.fd = accepting ? a->wake : -1, .events = POLLIN};
+	fds[0] = (struct pollfd){.fd = a->wake, .events = POLLIN};
 	// With all places taken, the rest waits in the backlog: places fall free at their deadline.
 	fds[1] = (struct pollfd){.fd = accepting && room ? a->listener : -1, .events = POLLIN};
 	for (unsigned i = 0; i < n; i++)
 		fds[2 + i] = (struct pollfd){
-			.fd = a->clients[i].fd,
+			// With a job under way not even a hang-up is of interest.
+			.fd = a->clients[i].job != NULL ? -1 : a->clients[i].fd,
 			.events = mr_admin_client_events(&a->clients[i]),
 		};
 	if (poll(fds, 2 + n, MR_MIN(wait_ms(a, now_ms), accepting ? 60000 : 50)) < 0)
 		return;
+	if (fds[0].revents != 0)
+		eventfd_read(a->wake, &events);
 	// Backwards: dropping one moves the last into its place.
 	for (unsigned i = n; i-- > 0;) {
 		struct mr_admin_client *c = &a->clients[i];
-		bool alive = true;
 
-		if (fds[2 + i].revents != 0)
-			alive = mr_admin_client_serve(a, c);
-		if (!alive || mr_admin_now_ms() >= c->deadline_ms || (!accepting && c->out == NULL))
+		if (!serve_client(a, c, fds[2 + i].revents) ||
+			(!accepting && c->out == NULL && c->job == NULL))
 			drop_client(a, i);
 	}
 	if (fds[1].revents != 0)
 		accept_client(a);
+}
+
+static bool any_job(const struct mr_admin *a)
+{
+	for (unsigned i = 0; i < a->n_clients; i++)
+		if (a->clients[i].job != NULL)
+			return true;
+	return false;
 }
 
 static void *run(void *arg)
@@ -96,6 +119,8 @@ static void *run(void *arg)
 	// why relaxed: the eventfd wakes the thread after it was set.
 	while (!atomic_load_explicit(&a->stop, memory_order_relaxed))
 		serve(a, true);
+	while (any_job(a))
+		serve(a, false);
 	until_ms = mr_admin_now_ms() + DRAIN_MS;
 	while (a->n_clients > 0 && mr_admin_now_ms() < until_ms)
 		serve(a, false);
@@ -194,11 +219,11 @@ struct mr_admin *mr_admin_create(const struct mr_admin_params *params, struct mr
 	a->p = *params;
 	a->p.timeout_ms = params->timeout_ms != 0 ? params->timeout_ms : TIMEOUT_DEFAULT_MS;
 	a->listener = -1;
-	a->wake = eventfd(0, EFD_CLOEXEC);
+	a->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	ret = a->wake < 0 ? mr_fail(err, errno, "no eventfd: %s", strerror(errno))
 	                  : open_socket(a, err);
 	if (ret == 0) {
-		ret = mr_thread_start(&a->thread, "mr-admin", run, a);
+		ret = mr_thread_start(&a->thread, "mr-admin", a->p.cpus, run, a);
 		if (ret < 0)
 			mr_fail(err, -ret, "no thread for the admin socket: %s", strerror(-ret));
 		a->has_thread = ret == 0;
@@ -225,8 +250,11 @@ void mr_admin_free(struct mr_admin *a)
 	if (a == NULL)
 		return;
 	if (a->has_thread) {
-		// why relaxed: the write to the eventfd is what the thread wakes on.
+		// why relaxed: the write to the eventfd is what the thread wakes on; a verb that
+		// takes long may see the other one a little late.
 		atomic_store_explicit(&a->stop, true, memory_order_relaxed);
+		if (a->p.cancel != NULL)
+			atomic_store_explicit(a->p.cancel, true, memory_order_relaxed);
 		eventfd_write(a->wake, 1);
 		pthread_join(a->thread, NULL);
 	}

@@ -16,10 +16,12 @@
  * client that is slower than the timeout, for one request or for taking its reply, is dropped; one
  * that closed its sending side still gets its reply.
  *
- * Threads: verbs run on the socket's thread, one at a time, and may block. mr_admin_create() and
+ * Threads: verbs run on the socket's thread, one at a time, and may block; those that take long say
+ * so and run each on a thread of its own, while the socket serves others. mr_admin_create() and
  * mr_admin_free() belong to the control lcore.
  */
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -53,14 +55,17 @@ struct mr_admin_verb {
 	bool takes_payload; //!< others refuse one
 	mr_admin_fn fn;
 	const char *help;
+	bool own_thread; //!< takes long: must not make other requests wait, and may run beside them
 };
 
 struct mr_admin_params {
 	const char *path; //!< its directory is made if missing, with mode 0755
 	const struct mr_admin_verb *verbs;
 	unsigned n_verbs;
-	void *arg;           //!< handed to verbs
-	uint32_t timeout_ms; //!< for a request to arrive, and for a reply to be taken; 0: 30000
+	void *arg;             //!< handed to verbs
+	uint32_t timeout_ms;   //!< for a request to arrive, and for a reply to be taken; 0: 30000
+	const cpu_set_t *cpus; //!< where its threads run; NULL: where the caller does
+	_Atomic bool *cancel;  //!< set by mr_admin_free(), for verbs that take long; NULL: none
 };
 
 struct mr_admin;
@@ -73,7 +78,7 @@ struct mr_admin;
 struct mr_admin *mr_admin_create(const struct mr_admin_params *params, struct mr_err *err);
 
 /**
- * Stops: replies that are ready still go out (for at most a second), then the thread ends and the
- * socket file is removed. NULL is allowed.
+ * Stops: waits for verbs on threads of their own, replies that are ready still go out (for at most
+ * a second), then the thread ends and the socket file is removed. NULL is allowed.
  */
 void mr_admin_free(struct mr_admin *admin);

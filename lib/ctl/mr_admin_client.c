@@ -5,9 +5,11 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "mr_thread.h"
 #include "mr_units.h"
 
 #define IN_FIRST_BYTES 4096u
@@ -26,6 +28,8 @@ void mr_admin_client_done(struct mr_admin_client *c)
 
 short mr_admin_client_events(const struct mr_admin_client *c)
 {
+	if (c->job != NULL)
+		return 0;
 	return c->out != NULL ? POLLOUT : POLLIN;
 }
 
@@ -107,30 +111,105 @@ static int check_request(const struct mr_admin *a, const struct mr_admin_request
 	return 0;
 }
 
-/** Runs the verb of a whole request. */
-static bool run(
-	const struct mr_admin *a, struct mr_admin_client *c, const struct mr_admin_request *r)
+/** Runs a verb to its end. */
+static void run_verb(struct mr_admin_job *job)
 {
-	const struct mr_admin_verb *verb = NULL;
 	struct mr_err err = {""};
-	char *text = NULL;
-	size_t bytes = 0;
-	FILE *out;
-	bool ok;
-	int ret = check_request(a, r, &verb, &err);
+	FILE *out = open_memstream(&job->text, &job->bytes);
+	int ret;
 
-	if (ret < 0)
-		return reply_error(a, c, &err);
-	out = open_memstream(&text, &bytes);
-	if (out == NULL)
-		return false;
-	ret = verb->fn(r, out, &err, a->p.arg);
+	if (out == NULL) {
+		job->failed = true;
+		return;
+	}
+	ret = job->verb->fn(&job->request, out, &err, job->admin->p.arg);
 	if (fclose(out) != 0)
 		ret = mr_fail(&err, ENOMEM, "no memory for the reply");
 	if (ret < 0 && err.text[0] == '\0')
 		mr_fail(&err, -ret, "%s", strerror(-ret));
-	ok = ret < 0 ? reply_error(a, c, &err) : reply(a, c, "ok", text, bytes);
-	free(text);
+	job->ok = ret >= 0;
+	if (job->ok)
+		return;
+	free(job->text);
+	job->text = strdup(err.text);
+	job->bytes = strlen(err.text);
+	job->failed = job->text == NULL;
+}
+
+static bool reply_job(const struct mr_admin *a, struct mr_admin_client *c, struct mr_admin_job *job)
+{
+	bool ok = !job->failed && reply(a, c, job->ok ? "ok" : "error", job->text, job->bytes);
+
+	free(job->text);
+	return ok;
+}
+
+static void *run_job(void *arg)
+{
+	struct mr_admin_job *job = arg;
+
+	run_verb(job);
+	// why release: pairs with the acquire in mr_admin_client_waits(): the reply before the
+	// flag.
+	atomic_store_explicit(&job->done, true, memory_order_release);
+	eventfd_write(job->admin->wake, 1);
+	return NULL;
+}
+
+/** Runs the verb of a whole request, here or on a thread of its own. */
+static bool run(
+	const struct mr_admin *a, struct mr_admin_client *c, const struct mr_admin_request *r)
+{
+	struct mr_admin_job here = {.admin = a, .request = *r}, *job;
+	struct mr_err err = {""};
+	int ret = check_request(a, r, &here.verb, &err);
+
+	if (ret < 0)
+		return reply_error(a, c, &err);
+	if (!here.verb->own_thread) {
+		run_verb(&here);
+		return reply_job(a, c, &here);
+	}
+	job = calloc(1, sizeof(*job));
+	if (job == NULL)
+		return false;
+	*job = here;
+	ret = mr_thread_start(&job->thread, "mr-admin-job", a->p.cpus, run_job, job);
+	if (ret < 0) {
+		free(job);
+		mr_fail(&err, -ret, "no thread for '%s': %s", r->verb, strerror(-ret));
+		return reply_error(a, c, &err);
+	}
+	c->job = job;
+	return true;
+}
+
+bool mr_admin_client_waits(const struct mr_admin_client *c)
+{
+	// why acquire: pairs with run_job().
+	return c->job != NULL && !atomic_load_explicit(&c->job->done, memory_order_acquire);
+}
+
+/** Takes the request that was served off the input. */
+static void end_request(struct mr_admin_client *c)
+{
+	size_t used = c->line_bytes + c->payload_bytes;
+
+	c->in[used] = c->after;
+	memmove(c->in, c->in + used, c->in_bytes - used);
+	c->in_bytes -= used;
+	c->line_bytes = 0;
+}
+
+bool mr_admin_client_finish(const struct mr_admin *a, struct mr_admin_client *c)
+{
+	bool ok;
+
+	pthread_join(c->job->thread, NULL);
+	ok = reply_job(a, c, c->job);
+	free(c->job);
+	c->job = NULL;
+	end_request(c);
 	return ok;
 }
 
@@ -139,7 +218,6 @@ static bool serve_request(const struct mr_admin *a, struct mr_admin_client *c)
 {
 	struct mr_admin_request r;
 	size_t used;
-	char after;
 	bool ok;
 
 	if (c->line_bytes == 0) {
@@ -169,13 +247,11 @@ static bool serve_request(const struct mr_admin *a, struct mr_admin_client *c)
 	r.payload = c->in + c->line_bytes;
 	r.payload_bytes = c->payload_bytes;
 	// There is always room for one byte more.
-	after = c->in[used];
+	c->after = c->in[used];
 	c->in[used] = '\0';
 	ok = run(a, c, &r);
-	c->in[used] = after;
-	memmove(c->in, c->in + used, c->in_bytes - used);
-	c->in_bytes -= used;
-	c->line_bytes = 0;
+	if (c->job == NULL)
+		end_request(c);
 	return ok;
 }
 
@@ -241,7 +317,7 @@ bool mr_admin_client_serve(const struct mr_admin *a, struct mr_admin_client *c)
 	if (c->out != NULL && !send_out(c))
 		return false;
 	// The next request may be here already.
-	while (c->out == NULL && c->in_bytes > 0) {
+	while (c->out == NULL && c->job == NULL && c->in_bytes > 0) {
 		size_t before = c->in_bytes;
 
 		if (!serve_request(a, c) || (c->out != NULL && !send_out(c)))
@@ -250,5 +326,5 @@ bool mr_admin_client_serve(const struct mr_admin *a, struct mr_admin_client *c)
 			break;
 	}
 	// Nothing more can come: what is there is half a request.
-	return c->out != NULL || !c->ended;
+	return c->out != NULL || c->job != NULL || !c->ended;
 }

@@ -32,6 +32,7 @@ struct mr_ctl *mr_ctl_create(const struct mr_ctl_params *params, struct mr_err *
 		.store = params->store,
 		.future_max_us = params->config->writes.max_future_us,
 	};
+	mr_bulk_init(&ctl->bulk);
 	pthread_mutex_init(&ctl->config, NULL);
 	ret = mr_telemetry_start(ctl, err);
 	if (ret < 0) {
@@ -47,7 +48,7 @@ void mr_ctl_free(struct mr_ctl *ctl)
 	if (ctl == NULL)
 		return;
 	mr_telemetry_stop();
-	mr_bulk_abort(&ctl->bulk);
+	mr_bulk_done(&ctl->bulk);
 	mr_ctl_store_done(ctl);
 	pthread_mutex_destroy(&ctl->config);
 	free(ctl);
@@ -57,6 +58,11 @@ static const char *stage_help(enum mr_stage stage)
 {
 	return stage < MR_STAGE_COUNT ? mr_stage_help(stage)
 	                              : "receiving, or the CPU was taken away";
+}
+
+_Atomic bool *mr_ctl_cancel(struct mr_ctl *ctl)
+{
+	return &ctl->cancel;
 }
 
 static void log_overruns(struct mr_ctl *ctl, uint64_t limit_us)

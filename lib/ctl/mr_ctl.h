@@ -58,6 +58,9 @@ void mr_ctl_free(struct mr_ctl *ctl);
 extern const struct mr_admin_verb mr_ctl_verbs[];
 extern const unsigned mr_ctl_n_verbs;
 
+/** What ends them early: struct mr_admin_params.cancel. */
+_Atomic bool *mr_ctl_cancel(struct mr_ctl *ctl);
+
 /** Calibrates the clock, ages the caches, runs the watchdog. Every 100 ms or so. */
 void mr_ctl_housekeeping(struct mr_ctl *ctl);
 

@@ -20,8 +20,9 @@ struct mr_ctl {
 	pthread_mutex_t config; // p.config's reloadable keys
 	struct mr_watchdog watchdog;
 	bool told_unwritable;       // control loop: that the store refuses writes is said once
-	struct mr_bulk bulk;        // of the admin socket's thread
-	struct mr_store_feed *feed; // likewise; NULL: none
+	_Atomic bool cancel;        // admin verbs that take long: the appliance is stopping
+	struct mr_bulk bulk;
+	struct mr_store_feed *feed; // of the admin socket's thread; NULL: none
 };
 
 /** Counters of all RX or I/O lcores added up; plain numbers. */

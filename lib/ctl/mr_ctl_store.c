@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Admin verbs that are about the store: the change feed, backups, verification.
+// Admin verbs that are about the store: bulk loads, the change feed, backups, verification.
 #include "mr_ctl_store.h"
+
+#include <rte_cycles.h>
 
 #include <errno.h>
 #include <inttypes.h>
@@ -13,6 +15,83 @@
 // What one answer to `tail` holds at most; whoever follows asks again.
 #define TAIL_CHANGES 10000u
 #define TAIL_BYTES (4 * MR_MIB)
+
+// ---- bulk loads
+// ----------------------------------------------------------------------------------
+
+static uint64_t now_us(const struct mr_ctl *ctl)
+{
+	return mr_clock_us(ctl->p.tiers->clock, rte_rdtsc());
+}
+
+int mr_ctl_bulk_begin(const struct mr_admin_request *r, FILE *out, struct mr_err *err, void *arg)
+{
+	char set[MR_NAME_MAX_BYTES + 1];
+	struct mr_ctl *ctl = arg;
+	unsigned version, layout;
+	uint64_t id;
+	int end = 0;
+
+	if (sscanf(r->args, "%63s %u %x %" SCNx64 "%n", set, &version, &layout, &id, &end) != 4 ||
+		r->args[end] != '\0' || version > UINT16_MAX)
+		return mr_fail(err, EINVAL, "'%.64s': SET VERSION LAYOUT ID is expected", r->args);
+	return mr_bulk_begin(&ctl->bulk, set, (uint16_t)version, layout, id, now_us(ctl), out, err);
+}
+
+static int parse_part(const struct mr_admin_request *r, uint64_t *ret_token, unsigned *ret_part,
+	struct mr_err *err)
+{
+	int end = 0;
+
+	if (sscanf(r->args, "%" SCNu64 " %u%n", ret_token, ret_part, &end) != 2 ||
+		r->args[end] != '\0')
+		return mr_fail(err, EINVAL, "'%.64s': TOKEN PART is expected", r->args);
+	return 0;
+}
+
+int mr_ctl_bulk_rows(const struct mr_admin_request *r, FILE *out, struct mr_err *err, void *arg)
+{
+	struct mr_ctl *ctl = arg;
+	uint64_t token;
+	unsigned part;
+	int ret = parse_part(r, &token, &part, err);
+
+	return ret < 0 ? ret
+	               : mr_bulk_rows(&ctl->bulk, token, part, r->payload, r->payload_bytes,
+				 now_us(ctl), out, err);
+}
+
+int mr_ctl_bulk_part_end(const struct mr_admin_request *r, FILE *out, struct mr_err *err, void *arg)
+{
+	struct mr_ctl *ctl = arg;
+	uint64_t token;
+	unsigned part;
+	int ret = parse_part(r, &token, &part, err);
+
+	(void)out;
+	return ret < 0 ? ret : mr_bulk_part_end(&ctl->bulk, token, part, err);
+}
+
+int mr_ctl_bulk_finish(const struct mr_admin_request *r, FILE *out, struct mr_err *err, void *arg)
+{
+	struct mr_ctl *ctl = arg;
+	char *rest;
+	uint64_t token = strtoull(r->args, &rest, 10);
+
+	if (rest == r->args || (rest[0] != '\0' && strcmp(rest, " activate") != 0))
+		return mr_fail(err, EINVAL, "'%.64s': TOKEN [activate] is expected", r->args);
+	return mr_bulk_finish(&ctl->bulk, token, rest[0] != '\0', out, err);
+}
+
+int mr_ctl_bulk_abort(const struct mr_admin_request *r, FILE *out, struct mr_err *err, void *arg)
+{
+	struct mr_ctl *ctl = arg;
+	int ret = mr_bulk_abort(&ctl->bulk, strtoull(r->args, NULL, 10), err);
+
+	if (ret == 0)
+		fprintf(out, "given up\n");
+	return ret;
+}
 
 // ---- change feed
 // ---------------------------------------------------------------------------------
@@ -129,12 +208,23 @@ int mr_ctl_verify(const struct mr_admin_request *r, FILE *out, struct mr_err *er
 {
 	struct mr_ctl *ctl = arg;
 	struct mr_store_verified v;
-	int ret = mr_store_verify(ctl->p.store, &v, err);
+	int ret = mr_store_verify(ctl->p.store, &ctl->cancel, &v, err);
 
 	(void)r;
 	if (ret == 0)
 		fprintf(out,
 			"%" PRIu64 " files, %" PRIu64 " entries, %" PRIu64 " bytes: all good\n",
 			v.files, v.entries, v.bytes);
+	return ret;
+}
+
+int mr_ctl_compact(const struct mr_admin_request *r, FILE *out, struct mr_err *err, void *arg)
+{
+	struct mr_ctl *ctl = arg;
+	int ret = mr_store_compact(ctl->p.store, err);
+
+	(void)r;
+	if (ret == 0)
+		fprintf(out, "compacted\n");
 	return ret;
 }

@@ -140,80 +140,6 @@ static int version_drop(const struct mr_admin_request *r, FILE *out, struct mr_e
 	return version_op(r, MR_REGISTRY_DROP, out, err, arg);
 }
 
-static uint64_t ctl_now_us(const struct mr_ctl *ctl)
-{
-	return mr_clock_us(ctl->p.tiers->clock, rte_rdtsc());
-}
-
-static int bulk_begin(const struct mr_admin_request *r, FILE *out, struct mr_err *err, void *arg)
-{
-	char set[MR_NAME_MAX_BYTES + 1];
-	struct mr_ctl *ctl = arg;
-	unsigned version, layout;
-	int end = 0, ret;
-
-	if (sscanf(r->args, "%63s %u %x%n", set, &version, &layout, &end) != 3 ||
-		r->args[end] != '\0' || version > UINT16_MAX)
-		return mr_fail(err, EINVAL, "'%.64s': SET VERSION LAYOUT is expected", r->args);
-	ret = mr_bulk_begin(&ctl->bulk, set, (uint16_t)version, layout, ctl_now_us(ctl), err);
-	if (ret == 0)
-		fprintf(out, "%u %" PRIu64 "\n", ctl->bulk.version, ctl->bulk.token);
-	return ret;
-}
-
-// The load that a request is about: "TOKEN" and what follows it.
-static int bulk_token(
-	const struct mr_ctl *ctl, const char *args, const char **ret_rest, struct mr_err *err)
-{
-	char *rest;
-	uint64_t token = strtoull(args, &rest, 10);
-
-	if (ctl->bulk.load == NULL || rest == args || token != ctl->bulk.token)
-		return mr_fail(
-			err, ENOENT, "no such bulk load: it ended, or another took its place");
-	*ret_rest = rest;
-	return 0;
-}
-
-static int bulk_rows(const struct mr_admin_request *r, FILE *out, struct mr_err *err, void *arg)
-{
-	struct mr_ctl *ctl = arg;
-	const char *rest = "";
-	int ret = bulk_token(ctl, r->args, &rest, err);
-
-	if (ret == 0)
-		ret = mr_bulk_rows(&ctl->bulk, r->payload, r->payload_bytes, ctl_now_us(ctl), err);
-	if (ret == 0)
-		fprintf(out, "%" PRIu64 "\n", ctl->bulk.rows);
-	return ret;
-}
-
-static int bulk_finish(const struct mr_admin_request *r, FILE *out, struct mr_err *err, void *arg)
-{
-	struct mr_ctl *ctl = arg;
-	const char *rest = "";
-	int ret = bulk_token(ctl, r->args, &rest, err);
-
-	if (ret < 0)
-		return ret;
-	if (strcmp(rest, "") != 0 && strcmp(rest, " activate") != 0)
-		return mr_fail(err, EINVAL, "'%.64s': TOKEN [activate] is expected", r->args);
-	return mr_bulk_finish(&ctl->bulk, rest[0] != '\0', out, err);
-}
-
-static int bulk_abort(const struct mr_admin_request *r, FILE *out, struct mr_err *err, void *arg)
-{
-	struct mr_ctl *ctl = arg;
-	const char *rest = "";
-	int ret = bulk_token(ctl, r->args, &rest, err);
-
-	if (ret == 0)
-		mr_bulk_abort(&ctl->bulk);
-	if (ret == 0)
-		fprintf(out, "given up\n");
-	return ret;
-}
-
 static int sets_list(const struct mr_admin_request *r, FILE *out, struct mr_err *err, void *arg)
 {
 	struct mr_ctl *ctl = arg;
@@ -354,29 +280,34 @@ static int rebuild(const struct mr_admin_request *r, FILE *out, struct mr_err *e
 }
 
 const struct mr_admin_verb mr_ctl_verbs[] = {
-	{"sets-apply", "FILENAME", true, sets_apply, "registers the payload's sets and views"},
-	{"sets-plan", "FILENAME", true, sets_plan, "says what sets-apply would change"},
-	{"switch", "SET VERSION [plan]", false, version_switch, "makes a version the current one"},
-	{"version-add", "SET VERSION [plan]", false, version_add, "adds an empty version"},
+	{"sets-apply", "FILENAME", true, sets_apply, "registers the payload's sets and views", false},
+	{"sets-plan", "FILENAME", true, sets_plan, "says what sets-apply would change", false},
+	{"switch", "SET VERSION [plan]", false, version_switch, "makes a version the current one", false},
+	{"version-add", "SET VERSION [plan]", false, version_add, "adds an empty version", false},
 	{"version-drop", "SET VERSION [plan]", false, version_drop,
-		"deletes a version that is not current, with its rows"},
-	{"bulk-begin", "SET VERSION LAYOUT", false, bulk_begin,
-		"starts a bulk load; VERSION 0: next"},
-	{"bulk-rows", "TOKEN", true, bulk_rows, "takes the payload's sorted rows"},
-	{"bulk-finish", "TOKEN [activate]", false, bulk_finish, "makes them a version of the set"},
-	{"bulk-abort", "TOKEN", false, bulk_abort, "gives a bulk load up"},
-	{"tail", "SET SEQUENCE", false, mr_ctl_tail, "changes of a set from a sequence number on"},
+		"deletes a version that is not current, with its rows", false},
+	{"bulk-begin", "SET VERSION LAYOUT ID", false, mr_ctl_bulk_begin,
+		"starts a bulk load, or goes on with the one of that ID; VERSION 0: next", true},
+	{"bulk-rows", "TOKEN PART", true, mr_ctl_bulk_rows, "takes the payload's sorted rows", true},
+	{"bulk-part-end", "TOKEN PART", false, mr_ctl_bulk_part_end,
+		"writes out a part whose rows have all come", true},
+	{"bulk-finish", "TOKEN [activate]", false, mr_ctl_bulk_finish,
+		"makes them a version of the set", true},
+	{"bulk-abort", "TOKEN", false, mr_ctl_bulk_abort, "gives a bulk load up", true},
+	{"tail", "SET SEQUENCE", false, mr_ctl_tail, "changes of a set from a sequence number on", false},
 	{"backup", "DIRECTORY", false, mr_ctl_backup,
-		"copies the store as it is now, while serving"},
-	{"verify", "", false, mr_ctl_verify, "reads the whole store and compares checksums"},
-	{"sets-list", "", false, sets_list, "all sets and views, JSON"},
-	{"sets-show", "NAME", false, sets_show, "a set or view as INI text"},
-	{"status", "", false, status, "the appliance, JSON"},
-	{"config", "", false, config, "the configuration in force, INI text"},
-	{"reload", "", false, reload, "reads the configuration file again"},
-	{"policy", "", false, policy, "who may ask and write, as it is in force"},
-	{"filter-rebuild", "", false, rebuild, "starts a rebuild of the Bloom filter"},
-	{"stop", "", false, stop, "stops the appliance cleanly"},
+		"copies the store as it is now, while serving", true},
+	{"verify", "", false, mr_ctl_verify, "reads the whole store and compares checksums", true},
+	{"compact", "", false, mr_ctl_compact, "compacts the whole store: slow, and never needed",
+		true},
+	{"sets-list", "", false, sets_list, "all sets and views, JSON", false},
+	{"sets-show", "NAME", false, sets_show, "a set or view as INI text", false},
+	{"status", "", false, status, "the appliance, JSON", false},
+	{"config", "", false, config, "the configuration in force, INI text", false},
+	{"reload", "", false, reload, "reads the configuration file again", false},
+	{"policy", "", false, policy, "who may ask and write, as it is in force", false},
+	{"filter-rebuild", "", false, rebuild, "starts a rebuild of the Bloom filter", false},
+	{"stop", "", false, stop, "stops the appliance cleanly", false},
 };
 
 const unsigned mr_ctl_n_verbs = MR_ARRAY_SIZE(mr_ctl_verbs);

@@ -149,7 +149,7 @@ int mr_filter_start(struct mr_filter *f, struct mr_err *err)
 	int ret;
 
 	f->wanted = !f->loaded;
-	ret = mr_thread_start(&f->thread, "mr-filter", run, f);
+	ret = mr_thread_start(&f->thread, "mr-filter", f->p.cpus, run, f);
 	if (ret < 0)
 		return mr_fail(err, -ret, "no thread for the filter: %s", strerror(-ret));
 	f->has_thread = true;
@@ -190,8 +190,9 @@ void mr_filter_add(struct mr_filter *f, const uint64_t *hashes, unsigned n)
 {
 	// The holder keeps `now` what it is.
 	for (unsigned i = 0; i < f->now.n_nodes; i++)
-		for (unsigned k = 0; k < n; k++)
-			mr_bloom_add(f->now.blooms[i], hashes[k]);
+		for (unsigned k = 0; k < n; k += MR_BLOOM_BURST)
+			mr_bloom_add_bulk(f->now.blooms[i], hashes + k,
+				MR_MIN((unsigned)MR_BLOOM_BURST, n - k));
 }
 
 void mr_filter_set_rebuild_above(struct mr_filter *f, double rate)

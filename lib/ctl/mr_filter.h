@@ -22,6 +22,8 @@
  * lcore. Memory: while a rebuild runs, both generations.
  */
 
+#include <sched.h>
+
 #include "mr_store.h"
 #include "mr_tiers.h"
 
@@ -32,11 +34,12 @@ struct mr_filter;
 struct mr_filter_params {
 	struct mr_tiers *tiers; //!< its nodes' filters are owned from here on
 	struct mr_store *store;
-	const char *path;     //!< of the store's directory
-	uint64_t keys;        //!< sized for at least these
-	double fpr;           //!< wanted at that size
-	double rebuild_above; //!< rate, estimated from the bits set, that starts a rebuild
-	uint64_t check_ms;    //!< between looks at that rate; 0: 5000
+	const char *path;      //!< of the store's directory
+	uint64_t keys;         //!< sized for at least these
+	double fpr;            //!< wanted at that size
+	double rebuild_above;  //!< rate, estimated from the bits set, that starts a rebuild
+	uint64_t check_ms;     //!< between looks at that rate; 0: 5000
+	const cpu_set_t *cpus; //!< where its thread runs; NULL: where the caller does
 };
 
 enum mr_filter_state {

@@ -6,15 +6,21 @@
 
 #include "mr_units.h"
 
-int mr_thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *arg)
+int mr_thread_start(
+	pthread_t *thread, const char *name, const cpu_set_t *cpus, void *(*run)(void *), void *arg)
 {
 	sigset_t all, before;
+	pthread_attr_t attr;
 	int ret;
 
+	pthread_attr_init(&attr);
+	if (cpus != NULL)
+		pthread_attr_setaffinity_np(&attr, sizeof(*cpus), cpus);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	ret = pthread_create(thread, NULL, run, arg);
+	ret = pthread_create(thread, &attr, run, arg);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attr);
 	if (ret == 0)
 		pthread_setname_np(*thread, name);
 	return -ret;

@@ -7,11 +7,17 @@
  */
 
 #include <pthread.h>
+#include <sched.h>
 
 #include "mr_cc.h"
 
-/** @return 0 or -errno. */
-int mr_thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *arg);
+/**
+ * @param cpus
+ *   Where it may run; NULL: where the caller may, which is one CPU for an lcore.
+ * @return 0 or -errno.
+ */
+int mr_thread_start(pthread_t *thread, const char *name, const cpu_set_t *cpus,
+	void *(*run)(void *), void *arg);
 
 /** The clock that the waits below go by. */
 uint64_t mr_thread_now_us(void);

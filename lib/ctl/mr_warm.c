@@ -338,7 +338,7 @@ int mr_warm_start(struct mr_warm *w, bool load, struct mr_err *err)
 	w->chunk = malloc(sizeof(*w->chunk));
 	if (w->reader == NULL || w->chunk == NULL)
 		return mr_fail(err, ENOMEM, "no memory to bring back what was cached");
-	ret = mr_thread_start(&w->thread, "mr-warm", run, w);
+	ret = mr_thread_start(&w->thread, "mr-warm", w->p.cpus, run, w);
 	if (ret < 0)
 		return mr_fail(
 			err, -ret, "no thread to bring back what was cached: %s", strerror(-ret));

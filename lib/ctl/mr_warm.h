@@ -19,6 +19,8 @@
  * 8 bytes for each row while it saves.
  */
 
+#include <sched.h>
+
 #include "mr_registry.h"
 #include "mr_store.h"
 #include "mr_tiers.h"
@@ -31,8 +33,9 @@ struct mr_warm_params {
 	struct mr_tiers *tiers;
 	struct mr_store *store;
 	struct mr_registry *registry;
-	const char *path;    //!< of the store's directory
-	uint64_t keys_per_s; //!< of all nodes together; 0: as fast as the store answers
+	const char *path;      //!< of the store's directory
+	uint64_t keys_per_s;   //!< of all nodes together; 0: as fast as the store answers
+	const cpu_set_t *cpus; //!< where its thread runs; NULL: where the caller does
 };
 
 enum mr_warm_state {

@@ -50,8 +50,9 @@ struct mr_store_params {
 	 */
 	int numa_node;
 	/**
-	 * CPUs for the background threads, NULL: the node's, without a node those of the thread
-	 * that opens the store. Keep the RX lcores' CPUs out of it.
+	 * CPUs for the background threads (of these the node's, if some are), NULL: the node's,
+	 * without a node those of the thread that opens the store. Keep the RX lcores' CPUs out of
+	 * it.
 	 */
 	const cpu_set_t *background_cpus;
 	/**
@@ -325,8 +326,10 @@ struct mr_store_verified {
  * Reads everything and compares checksums: all files are there in the length they must have, every
  * block and blob that a read can reach is what was written, every value is a row. Takes as long as
  * reading the disk does; the block cache is left alone.
+ * @param cancel
+ *   Ends it early with -ECANCELED once it is true; NULL: nothing does.
  * @return 0; -EUCLEAN with a message that names the file, or of a damaged blob the entry before;
  * -EIO.
  */
-int mr_store_verify(
-	struct mr_store *store, struct mr_store_verified *ret_verified, struct mr_err *err);
+int mr_store_verify(struct mr_store *store, const _Atomic bool *cancel,
+	struct mr_store_verified *ret_verified, struct mr_err *err);

@@ -22,6 +22,25 @@ static int save_cpus(struct mr_store_binding *binding)
 	return -errno;
 }
 
+// The CPUs asked for: those on the node, if there are any.
+static void take_cpus(const struct mr_store_params *params, struct bitmask *cpus)
+{
+	struct bitmask *node = numa_allocate_cpumask();
+	bool on_node = false;
+
+	if (node != NULL && params->numa_node >= 0 && numa_available() >= 0 &&
+		numa_node_to_cpus(params->numa_node, node) == 0)
+		for (unsigned i = 0; i < CPU_SETSIZE && i < cpus->size; i++)
+			on_node |= CPU_ISSET(i, params->background_cpus) &&
+			           numa_bitmask_isbitset(node, i);
+	for (unsigned i = 0; i < CPU_SETSIZE && i < cpus->size; i++)
+		if (CPU_ISSET(i, params->background_cpus) &&
+			(!on_node || numa_bitmask_isbitset(node, i)))
+			numa_bitmask_setbit(cpus, i);
+	if (node != NULL)
+		numa_free_cpumask(node);
+}
+
 static int bind_cpus(const struct mr_store_params *params, struct mr_err *err)
 {
 	struct bitmask *cpus = numa_allocate_cpumask();
@@ -30,10 +49,7 @@ static int bind_cpus(const struct mr_store_params *params, struct mr_err *err)
 	if (cpus == NULL)
 		return mr_fail(err, ENOMEM, "store: no memory for a CPU mask");
 	if (params->background_cpus != NULL) {
-		for (unsigned i = 0; i < CPU_SETSIZE && i < cpus->size; i++) {
-			if (CPU_ISSET(i, params->background_cpus))
-				numa_bitmask_setbit(cpus, i);
-		}
+		take_cpus(params, cpus);
 	} else if (numa_node_to_cpus(params->numa_node, cpus) < 0) {
 		ret = mr_fail(err, ENODEV, "store: NUMA node %d: its CPUs are not known",
 			params->numa_node);

@@ -25,27 +25,33 @@ struct run {
 	uint64_t entries; // in the open file
 };
 
-struct mr_store_bulk {
-	struct mr_store *store;
-	mr_space_t space;
-	rocksdb_envoptions_t *env;
+// A range of keys and its files. Owner: one thread at a time.
+struct part {
+	struct mr_store_bulk *bulk;
+	unsigned index, n_files;
+	uint64_t rows;
 	struct run live;
 	// History sorts by length first, so rows in live order make one ascending run per length.
 	struct run *history[256];
-	uint64_t rows;
-	unsigned n_files;
-	char dir[PATH_MAX];
-	uint8_t last[MR_STORE_KEY_MAX_BYTES];
-	uint32_t last_bytes;
+	uint8_t first[MR_STORE_KEY_MAX_BYTES], last[MR_STORE_KEY_MAX_BYTES];
+	uint32_t first_bytes, last_bytes;
 	uint8_t *value;
 	size_t value_room;
 };
 
+struct mr_store_bulk {
+	struct mr_store *store;
+	mr_space_t space;
+	rocksdb_envoptions_t *env;
+	struct part parts[MR_STORE_BULK_PARTS_MAX];
+	char dir[PATH_MAX];
+};
+
 // ---- runs --------------------------------------------------------------------------------------
 
-static int run_open(
-	struct mr_store_bulk *bulk, struct run *run, enum mr_store_cf cf, struct mr_err *err)
+static int run_open(struct part *part, struct run *run, enum mr_store_cf cf, struct mr_err *err)
 {
+	struct mr_store_bulk *bulk = part->bulk;
 	char *text = mr_store_fault(MR_STORE_FAULT_BULK), *path;
 
 	if (text != NULL)
@@ -59,7 +65,7 @@ static int run_open(
 		run->paths = paths;
 		run->paths_room = room;
 	}
-	if (asprintf(&path, "%s/%06u.sst", bulk->dir, bulk->n_files++) < 0)
+	if (asprintf(&path, "%s/%02u-%06u.sst", bulk->dir, part->index, part->n_files++) < 0)
 		return mr_fail(err, ENOMEM, "bulk load: no memory");
 	run->paths[run->n_paths++] = path;
 	run->entries = 0;
@@ -89,26 +95,26 @@ static void run_free(struct run *run)
 	free(run->paths);
 }
 
-static int run_add(struct mr_store_bulk *bulk, struct run *run, enum mr_store_cf cf,
-	const uint8_t *key, uint32_t key_bytes, size_t value_bytes, struct mr_err *err)
+static int run_add(struct part *part, struct run *run, enum mr_store_cf cf, const uint8_t *key,
+	uint32_t key_bytes, size_t value_bytes, struct mr_err *err)
 {
 	char *text = NULL;
 	uint64_t bytes;
 	int ret;
 
 	if (run->writer == NULL) {
-		ret = run_open(bulk, run, cf, err);
+		ret = run_open(part, run, cf, err);
 		if (ret < 0)
 			return ret;
 	}
 	rocksdb_sstfilewriter_put(run->writer, (const char *)key, key_bytes,
-		(const char *)bulk->value, value_bytes, &text);
+		(const char *)part->value, value_bytes, &text);
 	if (text != NULL)
-		return mr_store_fail(bulk->store, err, text, "write a bulk row");
+		return mr_store_fail(part->bulk->store, err, text, "write a bulk row");
 	if (++run->entries % ENTRIES_BETWEEN_LOOKS != 0)
 		return 0;
 	rocksdb_sstfilewriter_file_size(run->writer, &bytes);
-	return bytes >= FILE_BYTES ? run_close(bulk, run, err) : 0;
+	return bytes >= FILE_BYTES ? run_close(part->bulk, run, err) : 0;
 }
 
 // All at once, or none. @return 0 or -errno
@@ -158,75 +164,90 @@ struct mr_store_bulk *mr_store_bulk_begin(
 		return NULL;
 	}
 	bulk->env = rocksdb_envoptions_create();
+	for (unsigned i = 0; i < MR_STORE_BULK_PARTS_MAX; i++) {
+		bulk->parts[i].bulk = bulk;
+		bulk->parts[i].index = i;
+	}
 	return bulk;
 }
 
-static int check_order(struct mr_store_bulk *bulk, const uint8_t *key, uint32_t key_bytes,
+static int compare(const uint8_t *a, uint32_t a_bytes, const uint8_t *b, uint32_t b_bytes)
+{
+	int c = memcmp(a, b, MR_MIN(a_bytes, b_bytes));
+
+	return c != 0 ? c : (int)a_bytes - (int)b_bytes;
+}
+
+static int check_order(struct part *part, const uint8_t *key, uint32_t key_bytes,
 	const struct mr_store_put *put, struct mr_err *err)
 {
+	const struct mr_store_bulk *bulk = part->bulk;
 	int c;
 
 	if (put->space != bulk->space)
 		return mr_fail(err, EINVAL, "bulk load of set %u version %u: row %llu is of %u/%u",
 			mr_space_set(bulk->space), mr_space_version(bulk->space),
-			(unsigned long long)bulk->rows + 1, mr_space_set(put->space),
+			(unsigned long long)part->rows + 1, mr_space_set(put->space),
 			mr_space_version(put->space));
-	c = memcmp(key, bulk->last, MR_MIN(key_bytes, bulk->last_bytes));
-	if (c == 0)
-		c = (int)key_bytes - (int)bulk->last_bytes;
-	if (bulk->rows > 0 && c <= 0)
+	c = compare(key, key_bytes, part->last, part->last_bytes);
+	if (part->rows > 0 && c <= 0)
 		return mr_fail(err, EINVAL, "bulk load of set %u version %u: row %llu %s",
 			mr_space_set(bulk->space), mr_space_version(bulk->space),
-			(unsigned long long)bulk->rows + 1,
+			(unsigned long long)part->rows + 1,
 			c == 0 ? "has the key of the row before it"
 			       : "sorts before the row before it; sort the rows by key bytes");
-	memcpy(bulk->last, key, key_bytes);
-	bulk->last_bytes = key_bytes;
+	memcpy(part->last, key, key_bytes);
+	part->last_bytes = key_bytes;
+	if (part->rows == 0) {
+		memcpy(part->first, key, key_bytes);
+		part->first_bytes = key_bytes;
+	}
 	return 0;
 }
 
-static int make_value(struct mr_store_bulk *bulk, const struct mr_store_put *put, size_t *ret_bytes,
-	struct mr_err *err)
+static int make_value(
+	struct part *part, const struct mr_store_put *put, size_t *ret_bytes, struct mr_err *err)
 {
 	struct mr_store_head head = mr_store_head_of(put);
 	size_t row_bytes = put->deleted ? 0 : put->row_bytes;
 	size_t bytes = sizeof(head) + row_bytes;
 
-	if (bytes > bulk->value_room) {
-		size_t room = MR_MAX(bytes, 2 * bulk->value_room);
-		uint8_t *value = realloc(bulk->value, room);
+	if (bytes > part->value_room) {
+		size_t room = MR_MAX(bytes, 2 * part->value_room);
+		uint8_t *value = realloc(part->value, room);
 
 		if (value == NULL)
 			return mr_fail(err, ENOMEM, "bulk load: no memory for a row of %zu bytes",
 				row_bytes);
-		bulk->value = value;
-		bulk->value_room = room;
+		part->value = value;
+		part->value_room = room;
 	}
-	memcpy(bulk->value, &head, sizeof(head));
+	memcpy(part->value, &head, sizeof(head));
 	if (row_bytes > 0)
-		memcpy(bulk->value + sizeof(head), put->row, row_bytes);
+		memcpy(part->value + sizeof(head), put->row, row_bytes);
 	*ret_bytes = bytes;
 	return 0;
 }
 
-int mr_store_bulk_add(
-	struct mr_store_bulk *bulk, const struct mr_store_put *put, struct mr_err *err)
+int mr_store_bulk_add(struct mr_store_bulk *bulk, unsigned part_index,
+	const struct mr_store_put *put, struct mr_err *err)
 {
 	uint8_t key[MR_STORE_HISTORY_KEY_MAX_BYTES];
 	uint32_t key_bytes = mr_store_put_key(key, put->space, put->key, put->key_bytes);
-	struct run **history = &bulk->history[put->key_bytes];
+	struct part *part = &bulk->parts[part_index];
+	struct run **history = &part->history[put->key_bytes];
 	size_t value_bytes = 0;
 	int ret;
 
-	ret = check_order(bulk, key, key_bytes, put, err);
+	ret = check_order(part, key, key_bytes, put, err);
 	if (ret == 0)
-		ret = make_value(bulk, put, &value_bytes, err);
+		ret = make_value(part, put, &value_bytes, err);
 	if (ret == 0)
 		ret = run_add(
-			bulk, &bulk->live, MR_STORE_CF_LIVE, key, key_bytes, value_bytes, err);
+			part, &part->live, MR_STORE_CF_LIVE, key, key_bytes, value_bytes, err);
 	if (ret < 0)
 		return ret;
-	bulk->rows++;
+	part->rows++;
 	if (!put->keep_history)
 		return 0;
 	if (*history == NULL)
@@ -235,12 +256,26 @@ int mr_store_bulk_add(
 		return mr_fail(err, ENOMEM, "bulk load: no memory");
 	key_bytes = mr_store_put_history_key(
 		key, put->space, put->key, put->key_bytes, put->event_time_us);
-	return run_add(bulk, *history, MR_STORE_CF_HISTORICAL, key, key_bytes, value_bytes, err);
+	return run_add(part, *history, MR_STORE_CF_HISTORICAL, key, key_bytes, value_bytes, err);
 }
 
 uint64_t mr_store_bulk_rows(const struct mr_store_bulk *bulk)
 {
-	return bulk->rows;
+	uint64_t rows = 0;
+
+	for (unsigned i = 0; i < MR_STORE_BULK_PARTS_MAX; i++)
+		rows += bulk->parts[i].rows;
+	return rows;
+}
+
+uint64_t mr_store_bulk_part(const struct mr_store_bulk *bulk, unsigned part_index,
+	const uint8_t **ret_last, uint32_t *ret_last_bytes)
+{
+	const struct part *part = &bulk->parts[part_index];
+
+	*ret_last = part->last + MR_STORE_PREFIX_BYTES;
+	*ret_last_bytes = part->rows > 0 ? part->last_bytes - MR_STORE_PREFIX_BYTES : 0;
+	return part->rows;
 }
 
 // ---- ending ------------------------------------------------------------------------------------
@@ -258,19 +293,25 @@ static void remove_dir(const char *path)
 	rmdir(path);
 }
 
+static void part_free(struct part *part)
+{
+	run_free(&part->live);
+	for (size_t i = 0; i < MR_ARRAY_SIZE(part->history); i++) {
+		if (part->history[i] != NULL)
+			run_free(part->history[i]);
+		free(part->history[i]);
+	}
+	free(part->value);
+}
+
 void mr_store_bulk_abort(struct mr_store_bulk *bulk)
 {
 	if (bulk == NULL)
 		return;
-	run_free(&bulk->live);
-	for (size_t i = 0; i < MR_ARRAY_SIZE(bulk->history); i++) {
-		if (bulk->history[i] != NULL)
-			run_free(bulk->history[i]);
-		free(bulk->history[i]);
-	}
+	for (unsigned i = 0; i < MR_STORE_BULK_PARTS_MAX; i++)
+		part_free(&bulk->parts[i]);
 	rocksdb_envoptions_destroy(bulk->env);
 	remove_dir(bulk->dir);
-	free(bulk->value);
 	free(bulk);
 }
 
@@ -298,60 +339,105 @@ static int write_note(
 	return mr_store_write_batch(store, batch, true, "note a bulk load", err);
 }
 
-static int close_runs(struct mr_store_bulk *bulk, struct mr_err *err)
+static int part_close(struct part *part, struct mr_err *err)
 {
-	int ret = run_close(bulk, &bulk->live, err);
+	int ret = run_close(part->bulk, &part->live, err);
 
-	for (size_t i = 0; i < MR_ARRAY_SIZE(bulk->history) && ret == 0; i++) {
-		if (bulk->history[i] != NULL)
-			ret = run_close(bulk, bulk->history[i], err);
+	for (size_t i = 0; i < MR_ARRAY_SIZE(part->history) && ret == 0; i++) {
+		if (part->history[i] != NULL)
+			ret = run_close(part->bulk, part->history[i], err);
 	}
 	return ret;
 }
 
-// History lies by length, so all its runs together ascend, and go in as one.
-static int ingest_history(struct mr_store_bulk *bulk, struct mr_err *err)
+// Files of two parts must not overlap: they would shadow each other in an order nobody chose.
+static int check_parts(const struct mr_store_bulk *bulk, struct mr_err *err)
+{
+	for (unsigned i = 0; i < MR_STORE_BULK_PARTS_MAX; i++) {
+		const struct part *a = &bulk->parts[i];
+
+		for (unsigned k = 0; k < i; k++) {
+			const struct part *b = &bulk->parts[k];
+
+			if (a->rows > 0 && b->rows > 0 &&
+				compare(a->first, a->first_bytes, b->last, b->last_bytes) <= 0 &&
+				compare(b->first, b->first_bytes, a->last, a->last_bytes) <= 0)
+				return mr_fail(err, EINVAL,
+					"bulk load of set %u version %u: parts %u and %u overlap: "
+					"each must have a range of keys of its own",
+					mr_space_set(bulk->space), mr_space_version(bulk->space), k,
+					i);
+		}
+	}
+	return 0;
+}
+
+static int all_add(struct run *all, const struct run *run, struct mr_err *err)
+{
+	char **paths;
+
+	if (run == NULL || run->n_paths == 0)
+		return 0;
+	paths = realloc(all->paths, (all->n_paths + run->n_paths) * sizeof(*paths));
+	if (paths == NULL)
+		return mr_fail(err, ENOMEM, "bulk load: no memory");
+	memcpy(paths + all->n_paths, run->paths, run->n_paths * sizeof(*paths));
+	all->paths = paths;
+	all->n_paths += run->n_paths;
+	return 0;
+}
+
+// The files of one column family, all at once. No two of them overlap: parts do not, and history
+// lies by length first.
+static int ingest(struct mr_store_bulk *bulk, enum mr_store_cf cf, struct mr_err *err)
 {
 	struct run all = {0};
 	int ret = 0;
 
-	for (size_t i = 0; i < MR_ARRAY_SIZE(bulk->history); i++)
-		all.n_paths += bulk->history[i] != NULL ? bulk->history[i]->n_paths : 0;
-	if (all.n_paths == 0)
-		return 0;
-	all.paths = calloc(all.n_paths, sizeof(*all.paths));
-	if (all.paths == NULL)
-		return mr_fail(err, ENOMEM, "bulk load: no memory");
-	all.n_paths = 0;
-	for (size_t i = 0; i < MR_ARRAY_SIZE(bulk->history); i++) {
-		for (unsigned j = 0; bulk->history[i] != NULL && j < bulk->history[i]->n_paths; j++)
-			all.paths[all.n_paths++] = bulk->history[i]->paths[j];
+	for (unsigned i = 0; i < MR_STORE_BULK_PARTS_MAX && ret == 0; i++) {
+		const struct part *part = &bulk->parts[i];
+
+		if (cf == MR_STORE_CF_LIVE)
+			ret = all_add(&all, &part->live, err);
+		for (size_t k = 0; k < MR_ARRAY_SIZE(part->history) && ret == 0 &&
+				   cf == MR_STORE_CF_HISTORICAL;
+			k++)
+			ret = all_add(&all, part->history[k], err);
 	}
-	ret = run_ingest(bulk, &all, MR_STORE_CF_HISTORICAL, err);
+	if (ret == 0 && (all.n_paths > 0 || cf == MR_STORE_CF_LIVE))
+		ret = run_ingest(bulk, &all, cf, err);
 	free(all.paths);
 	return ret;
+}
+
+int mr_store_bulk_part_end(struct mr_store_bulk *bulk, unsigned part_index, struct mr_err *err)
+{
+	return part_close(&bulk->parts[part_index], err);
 }
 
 int mr_store_bulk_finish(struct mr_store_bulk *bulk, struct mr_err *err)
 {
 	struct mr_store *store = bulk->store;
+	uint64_t rows = mr_store_bulk_rows(bulk);
 	int ret;
 
 	ret = mr_store_check_writable(store, err);
 	if (ret == 0)
-		ret = close_runs(bulk, err);
-	if (ret == 0 && bulk->rows > 0) {
-		ret = write_note(store, bulk->space, bulk->rows, false, err);
+		ret = check_parts(bulk, err);
+	for (unsigned i = 0; i < MR_STORE_BULK_PARTS_MAX && ret == 0; i++)
+		ret = part_close(&bulk->parts[i], err);
+	if (ret == 0 && rows > 0) {
+		ret = write_note(store, bulk->space, rows, false, err);
 		if (ret == 0)
-			ret = ingest_history(bulk, err);
+			ret = ingest(bulk, MR_STORE_CF_HISTORICAL, err);
 		if (ret == 0)
-			ret = run_ingest(bulk, &bulk->live, MR_STORE_CF_LIVE, err);
+			ret = ingest(bulk, MR_STORE_CF_LIVE, err);
 		if (ret == 0) {
-			ret = write_note(store, bulk->space, bulk->rows, true, err);
+			ret = write_note(store, bulk->space, rows, true, err);
 			if (ret < 0)
 				mr_err_prefix(err, "bulk load: the rows are visible, but then: ");
 			else
-				mr_store_count(&store->rows_written, bulk->rows);
+				mr_store_count(&store->rows_written, rows);
 		}
 	}
 	mr_store_bulk_abort(bulk);

@@ -72,6 +72,8 @@ int mr_store_checkpoint(struct mr_store *store, const char *path, struct mr_err 
 	return mr_store_fail_path(path, err, text, "make a backup");
 }
 
+#define ENTRIES_BETWEEN_LOOKS 4096u
+
 // ---- verify ------------------------------------------------------------------------------------
 
 // Every table file is there in full length.
@@ -101,8 +103,16 @@ static int verify_files(
 	return ret;
 }
 
+static bool canceled(const _Atomic bool *cancel, uint64_t entries)
+{
+	// why relaxed: it may be seen late.
+	return cancel != NULL && entries % ENTRIES_BETWEEN_LOOKS == 0 &&
+	       atomic_load_explicit(cancel, memory_order_relaxed);
+}
+
 static int verify_family(struct mr_store *store, enum mr_store_cf cf,
-	rocksdb_readoptions_t *options, struct mr_store_verified *verified, struct mr_err *err)
+	rocksdb_readoptions_t *options, const _Atomic bool *cancel,
+	struct mr_store_verified *verified, struct mr_err *err)
 {
 	bool rows = cf == MR_STORE_CF_LIVE || cf == MR_STORE_CF_HISTORICAL;
 	rocksdb_iterator_t *it = rocksdb_create_iterator_cf(store->db, options, store->cf[cf]);
@@ -122,6 +132,9 @@ static int verify_family(struct mr_store *store, enum mr_store_cf cf,
 			ret = mr_fail(err, EUCLEAN,
 				"store %s: entry %llu is not a row; restore a backup", store->path,
 				(unsigned long long)verified->entries);
+		else if (canceled(cancel, verified->entries))
+			ret = mr_fail(
+				err, ECANCELED, "store %s: verification was canceled", store->path);
 	}
 	rocksdb_iter_get_error(it, &text);
 	rocksdb_iter_destroy(it);
@@ -134,8 +147,8 @@ static int verify_family(struct mr_store *store, enum mr_store_cf cf,
 	return mr_store_fail(store, err, text, what);
 }
 
-int mr_store_verify(
-	struct mr_store *store, struct mr_store_verified *ret_verified, struct mr_err *err)
+int mr_store_verify(struct mr_store *store, const _Atomic bool *cancel,
+	struct mr_store_verified *ret_verified, struct mr_err *err)
 {
 	struct mr_store_verified verified = {0};
 	rocksdb_readoptions_t *options = rocksdb_readoptions_create();
@@ -147,7 +160,7 @@ int mr_store_verify(
 	rocksdb_readoptions_set_readahead_size(options, 2 * MR_MIB);
 	ret = verify_files(store, &verified, err);
 	for (int cf = 0; cf < MR_STORE_CF_COUNT && ret == 0; cf++)
-		ret = verify_family(store, (enum mr_store_cf)cf, options, &verified, err);
+		ret = verify_family(store, (enum mr_store_cf)cf, options, cancel, &verified, err);
 	rocksdb_readoptions_destroy(options);
 	if (ret == 0)
 		*ret_verified = verified;

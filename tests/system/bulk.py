@@ -64,6 +64,27 @@ def test(build):
     bulk = rate(a.tool("load", "user", table, "--bulk", "--activate"))
     a.rows("verify", harness.SERVER, table, LOOKUPS // 10, 8)
 
+    # A load that is killed while it sends, and one that is killed while it reads, go on.
+    resume = os.path.join(a.dir, "resume")
+    argv = [a.program("millrace"), "load", "user", bad, "--bulk", "--resume", resume, "--memory",
+            "1M", "--rejects", rejects + ".2"]
+    for n in range(1000):
+        delay = 0.05 * 1.1 ** n
+        loader = subprocess.Popen(argv, env=env, stderr=subprocess.PIPE, text=True)
+        try:
+            loader.wait(timeout=delay)
+            break
+        except subprocess.TimeoutExpired:
+            loader.kill()
+            loader.wait()
+    said = loader.stderr.read()
+    print("killed %d times: %s" % (n, said.strip()), flush=True)
+    assert loader.returncode == 1 and "%d rows as version" % ROWS in said, said
+    assert open(rejects).read() == open(rejects + ".2").read(), "rejects"
+    assert not os.path.exists(resume), "what was kept is still there"
+    version = int(re.search(r"as version (\d+)", said).group(1))
+    a.tool("switch", "user", str(version))
+    a.rows("verify", harness.SERVER, table, LOOKUPS // 10, 11)
     # What a load that died sent is gone, and its version free.
     env["MILLRACE_ADMIN"] = a.admin
     loader = subprocess.Popen([a.program("millrace"), "load", "user", table, "--bulk"], env=env,

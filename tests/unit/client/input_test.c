@@ -4,6 +4,8 @@
 // answers.
 
 #include "mr_catalog.h"
+#include "mr_hash.h"
+#include "mr_rng.h"
 #include "rows.h"
 
 #include <errno.h>
@@ -225,6 +227,81 @@ static void test_long_files(void **state)
 
 // ---- rows --------------------------------------------------------------------------------------
 
+/** What a record came to, as a number: line, content, verdict and message. */
+static uint64_t digest(uint64_t before, int rc, const struct record *r, const struct mr_err *err)
+{
+	uint64_t d = before ^ mr_hash_key(r->raw, r->raw_bytes);
+
+	d = d * 31 + r->line * 7 + (uint64_t)rc * 3;
+	for (unsigned i = 0; rc == 1 && i < r->n_cells; i++)
+		d = d * 31 + r->cells[i].bytes + (uint64_t)r->cells[i].kind;
+	return rc < 0 ? d ^ mr_hash_key(err->text, strlen(err->text)) : d;
+}
+
+static uint64_t read_records(struct reader *reader, uint64_t d)
+{
+	struct record record;
+	struct mr_err err;
+	int rc;
+
+	while ((rc = reader_next(reader, &record, &err)) != 0)
+		d = digest(d, rc, &record, &err);
+	return d;
+}
+
+static uint64_t read_blocks(struct reader *reader, unsigned *ret_blocks)
+{
+	struct reader *lane = reader_open_block(reader);
+	struct reader_block block = {0};
+	struct mr_err err;
+	uint64_t d = 0;
+
+	*ret_blocks = 0;
+	while (reader_cut(reader, &block, &err) == 1) {
+		reader_set_block(lane, &block);
+		d = read_records(lane, d);
+		(*ret_blocks)++;
+	}
+	free(block.text);
+	reader_close(lane);
+	return d;
+}
+
+// Blocks end where records do, however quotes and ends of lines stand: read in blocks, a file is
+// what it is when read through.
+static void test_blocks(void **state)
+{
+	static const char alphabet[] = "aaab,,,\"\"\n\n\r";
+	const size_t bytes = 3u << 20;
+	char *text = malloc(bytes + 2);
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 6; seed++) {
+		struct mr_rng rng = {.state = seed};
+		enum reader_format format = seed % 3 == 0 ? READER_JSONL : READER_CSV;
+		struct reader *reader;
+		unsigned n_blocks;
+		uint64_t whole;
+		FILE *file;
+
+		memcpy(text, "h\n", 2);
+		for (size_t i = 0; i < bytes; i++)
+			text[2 + i] = alphabet[mr_rng_below(&rng, sizeof(alphabet) - 1)];
+		file = fmemopen(text, bytes + 2, "r");
+		reader = reader_open(file, "f", format, NULL);
+		whole = read_records(reader, 0);
+		reader_close(reader);
+		rewind(file);
+		reader = reader_open(file, "f", format, NULL);
+		if (read_blocks(reader, &n_blocks) != whole || n_blocks < 3)
+			fail_msg("seed %u: %u blocks differ from the file", (unsigned)seed,
+				n_blocks);
+		reader_close(reader);
+		fclose(file);
+	}
+	free(text);
+}
+
 static const char schema_text[] =
 	"[set s]\nid = 1\nkey = u64\ncolumn n = i32\ncolumn x = f64\n"
 	"column name = string\ncolumn raw = bytes\ncolumn t = timestamp\n"
@@ -437,6 +514,7 @@ static int write_corpus(const char *dir)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_blocks),
 		cmocka_unit_test(test_csv),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_long_files),

@@ -130,7 +130,7 @@ static void test_bulk_cut_short(void **state)
 	assert_int_equal(try_put(store, 1, 1, true, &err), 0);
 	newest = mr_store_sequence(store);
 	mr_store_fault_arm(MR_STORE_FAULT_BULK, 2, 1, EIO);
-	assert_int_equal(mr_store_bulk_add(bulk, &put, &err), 0);
+	assert_int_equal(mr_store_bulk_add(bulk, 0, &put, &err), 0);
 	assert_int_equal(mr_store_bulk_finish(bulk, &err), -EIO);
 	mr_store_fault_arm(MR_STORE_FAULT_BULK, 1, 0, 0);
 	// Whatever was saved with the number from before must not be taken for current.
@@ -183,7 +183,7 @@ static void try_bulk(struct mr_store *store, struct oracle *o)
 
 	if (bulk == NULL)
 		return;
-	if (mr_store_bulk_add(bulk, &put, NULL) < 0)
+	if (mr_store_bulk_add(bulk, 0, &put, NULL) < 0)
 		mr_store_bulk_abort(bulk);
 	else
 		o->bulk_acked |= mr_store_bulk_finish(bulk, NULL) == 0;

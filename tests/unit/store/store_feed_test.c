@@ -103,7 +103,7 @@ static void bulk_some(struct mr_store *store, struct log *log)
 	assert_non_null(bulk);
 	if (mr_rng_below(&log->rng, 2) == 0)
 		snapshot = mr_store_snapshot_take(store);
-	assert_int_equal(mr_store_bulk_add(bulk, &put, NULL), 0);
+	assert_int_equal(mr_store_bulk_add(bulk, 0, &put, NULL), 0);
 	assert_int_equal(mr_store_bulk_finish(bulk, NULL), 0);
 	mr_store_snapshot_release(snapshot);
 	log->items[log->n++] = (struct expected){MR_STORE_CHANGE_BULK, {.space = 77}};
@@ -421,7 +421,7 @@ static void bulk_model(struct mr_store *store, const struct model *model, mr_spa
 		if (e->space != space || !e->present)
 			continue;
 		row_fill(row, e->row_bytes, e->row_seed);
-		if (mr_store_bulk_add(bulk, &put, &err) != 0)
+		if (mr_store_bulk_add(bulk, 0, &put, &err) != 0)
 			fail_msg("bulk add: %s", err.text);
 		n++;
 	}
@@ -510,12 +510,12 @@ static void test_bulk_refuses(void **state)
 		struct mr_err err = {""};
 
 		put.key_bytes = (uint8_t)strlen(cases[i].first);
-		assert_int_equal(mr_store_bulk_add(bulk, &put, &err), 0);
+		assert_int_equal(mr_store_bulk_add(bulk, 0, &put, &err), 0);
 		assert_true(has_bulk_dirs());
 		put.key = cases[i].second;
 		put.key_bytes = (uint8_t)strlen(cases[i].second);
 		put.space = cases[i].space;
-		assert_int_equal(mr_store_bulk_add(bulk, &put, &err), -EINVAL);
+		assert_int_equal(mr_store_bulk_add(bulk, 0, &put, &err), -EINVAL);
 		if (strstr(err.text, cases[i].says) == NULL || strstr(err.text, "row 2") == NULL)
 			fail_msg("%s: %s", cases[i].name, err.text);
 		mr_store_bulk_abort(bulk);
@@ -541,7 +541,7 @@ static void test_bulk_is_invisible(void **state)
 	put.key = be;
 	for (uint64_t i = 0; i < 20000; i++) {
 		mr_store_be64(be, i);
-		assert_int_equal(mr_store_bulk_add(bulk, &put, NULL), 0);
+		assert_int_equal(mr_store_bulk_add(bulk, 0, &put, NULL), 0);
 		if (i % 5000 == 0)
 			assert_int_equal(get_u64(store, 1, i, &time_us), -ENOENT);
 	}

@@ -344,10 +344,10 @@ static void test_policy_on_history(void **state)
 	assert_int_equal(mr_store_flush(store, NULL), 0);
 	add_events(store, h, &rng, 200);
 	assert_int_equal(mr_store_compact(store, NULL), 0);
-	assert_int_equal(mr_store_verify(store, &before, NULL), 0);
+	assert_int_equal(mr_store_verify(store, NULL, &before, NULL), 0);
 	assert_int_equal(mr_store_set_policy(store, &policy, 1), 0);
 	assert_int_equal(mr_store_compact(store, NULL), 0);
-	assert_int_equal(mr_store_verify(store, &after, NULL), 0);
+	assert_int_equal(mr_store_verify(store, NULL, &after, NULL), 0);
 	assert_true(after.entries < before.entries / 2);
 	for (uint64_t t = now_us - 100; t <= now_us; t++)
 		check_as_of(reader, NULL, h, t);
@@ -410,7 +410,7 @@ static void test_checkpoint(void **state)
 	params = store_params(path);
 	copy = mr_store_open(&params, &err);
 	assert_non_null(copy);
-	assert_int_equal(mr_store_verify(copy, &verified, &err), 0);
+	assert_int_equal(mr_store_verify(copy, NULL, &verified, &err), 0);
 	assert_int_equal(verified.entries, 50);
 	assert_true(verified.files >= 1 && verified.bytes > 25 * 9000);
 	assert_int_equal(get_u64(copy, 1, 7, &time_us), 0);
@@ -443,14 +443,14 @@ static void test_verify_finds_damage(void **state)
 		for (uint64_t k = 0; k < 60; k++)
 			put_u64(store, 1, k, 1, k % 2 == 0 ? 9000 : 100, false);
 		assert_int_equal(mr_store_flush(store, NULL), 0);
-		assert_int_equal(mr_store_verify(store, &verified, &err), 0);
+		assert_int_equal(mr_store_verify(store, NULL, &verified, &err), 0);
 		file_find(cases[i].pattern, path);
 		// An open store only notices what it has not read yet: damage first, then open.
 		store_close(store);
 		file_damage(path, 200, "XXXXXXXX", cases[i].cut != 0);
 		store = store_try_open(dir, &err);
 		if (store != NULL) {
-			assert_int_equal(mr_store_verify(store, &verified, &err), -EUCLEAN);
+			assert_int_equal(mr_store_verify(store, NULL, &verified, &err), -EUCLEAN);
 			mr_store_close(store, NULL);
 		} else {
 			assert_int_equal(errno, EUCLEAN);
