@@ -201,8 +201,9 @@ bool mr_cache_invalidate(struct mr_cache *cache, uint64_t hash, mr_space_t space
 
 /**
  * Drops the rows of a space, @p n_buckets at a time from *cursor on (first 0), which becomes
- * MR_CACHE_CURSOR_END after the last bucket. A row that another writer moves between buckets
- * meanwhile may stay, and ages out. @return rows dropped.
+ * MR_CACHE_CURSOR_END after the last bucket. From the first call to the last no row of the space is
+ * moved, so one pass finds all that were there before it; nobody may put one in meanwhile. One drop
+ * at a time. @return rows dropped.
  */
 uint64_t mr_cache_drop_space(
 	struct mr_cache *cache, mr_space_t space, uint64_t *cursor, uint64_t n_buckets);

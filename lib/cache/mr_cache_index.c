@@ -128,6 +128,21 @@ static void move_way(struct mr_cache *cache, uint64_t from, unsigned way, uint64
 		moved_add(f, tag);
 }
 
+// Whether a row in a held bucket may be moved: not while its space is being dropped, because it
+// could go from a bucket that the drop has yet to see to one that it has seen. Both buckets are
+// held: a drop that has seen the other one was announced before that, and what it did then happened
+// before this looks.
+static bool may_move(const struct mr_cache *cache, const struct mr_cache_bucket *b, unsigned way)
+{
+	// why relaxed: the other bucket's lock, taken after the drop let go of it, orders it.
+	uint64_t dropping = atomic_load_explicit(&cache->dropping, memory_order_relaxed);
+	uint32_t loc = atomic_load_explicit(&b->loc[way], memory_order_relaxed);
+
+	return dropping == 0 ||
+	       (mr_space_t)atomic_load_explicit(
+		       &mr_cache_head(cache, loc)->what, memory_order_relaxed) != dropping - 1;
+}
+
 /**
  * Frees a way of a full bucket by moving one of its rows to that row's other bucket.
  *
@@ -153,7 +168,7 @@ static int make_way(struct mr_cache_op *op, uint64_t bucket, bool guests, uint64
 			other[way] == not_to || free_way(&cache->buckets[other[way]]) < 0 ||
 			!mr_cache_trylock(cache, other[way]))
 			continue;
-		if (free_way(&cache->buckets[other[way]]) >= 0) {
+		if (free_way(&cache->buckets[other[way]]) >= 0 && may_move(cache, b, way)) {
 			move_way(cache, bucket, way, other[way]);
 			mr_cache_unlock(op, other[way]);
 			return (int)way;

@@ -105,6 +105,7 @@ struct mr_cache {
 	uint64_t n_history_sets;
 	uint64_t n_pages;
 	uint64_t max_rows; //!< of the parameters, or what the index can take
+	_Atomic uint64_t dropping; //!< space + 1 whose rows are not moved now; 0: none
 	uint64_t expected_rows;
 	uint64_t tick_accesses;
 	uint64_t budget_bytes, index_bytes, history_bytes;

@@ -380,29 +380,48 @@ static bool of_space(const struct mr_cache *cache, const struct mr_cache_bucket 
 				   &mr_cache_head(cache, loc)->what, memory_order_relaxed) == space;
 }
 
+// Which ways of a bucket have rows of a space. Waits for whoever is at the bucket: a row that was on
+// its way when the drop began is here or there now, and whoever comes later knows of the drop.
+static unsigned ways_of_space(struct mr_cache *cache, uint64_t bucket, mr_space_t space)
+{
+	const struct mr_cache_bucket *b = &cache->buckets[bucket];
+	unsigned ways = 0;
+
+	mr_cache_lock(cache, bucket);
+	for (unsigned way = 0; way < MR_CACHE_WAYS; way++)
+		ways |= (unsigned)of_space(cache, b, way, space) << way;
+	mr_cache_unlock_unchanged(cache, bucket);
+	return ways;
+}
+
 static bool drop_way(struct mr_cache_op *op, uint64_t bucket, unsigned way, mr_space_t space)
 {
 	struct mr_cache *cache = op->cache;
 	struct mr_cache_bucket *b = &cache->buckets[bucket];
-	bool dropped = false;
+	uint32_t loc, stamp;
+	uint64_t home;
+	bool same;
 
-	while (!dropped && of_space(cache, b, way, space)) {
-		uint32_t loc, stamp;
-		uint64_t home;
+	while (!mr_cache_hold_way(cache, bucket, way, &home))
+		mr_cache_back_off();
+	same = of_space(cache, b, way, space);
+	loc = atomic_load_explicit(&b->loc[way], memory_order_relaxed);
+	stamp = atomic_load_explicit(&b->stamp[way], memory_order_relaxed);
+	if (same)
+		mr_cache_remove(cache, bucket, way);
+	mr_cache_unhold_way(op, bucket, home, same);
+	if (same)
+		mr_cache_release_row(op, loc, stamp, MR_CACHE_EVICT_VERSION);
+	return same;
+}
 
-		if (!mr_cache_hold_way(cache, bucket, way, &home)) {
-			mr_cache_back_off();
-			continue;
-		}
-		dropped = of_space(cache, b, way, space);
-		loc = atomic_load_explicit(&b->loc[way], memory_order_relaxed);
-		stamp = atomic_load_explicit(&b->stamp[way], memory_order_relaxed);
-		if (dropped)
-			mr_cache_remove(cache, bucket, way);
-		mr_cache_unhold_way(op, bucket, home, dropped);
-		if (dropped)
-			mr_cache_release_row(op, loc, stamp, MR_CACHE_EVICT_VERSION);
-	}
+static uint64_t drop_in_bucket(struct mr_cache_op *op, uint64_t bucket, mr_space_t space)
+{
+	unsigned ways = ways_of_space(op->cache, bucket, space);
+	uint64_t dropped = 0;
+
+	for (; ways != 0; ways &= ways - 1)
+		dropped += drop_way(op, bucket, (unsigned)__builtin_ctz(ways), space);
 	return dropped;
 }
 
@@ -414,12 +433,14 @@ uint64_t mr_cache_drop_space(
 		.now_ticks = atomic_load_explicit(&cache->now_ticks, memory_order_relaxed)};
 	uint64_t dropped = 0;
 
-	for (; n_buckets > 0 && *cursor < cache->n_buckets; n_buckets--, ++*cursor) {
-		for (unsigned way = 0; way < MR_CACHE_WAYS; way++)
-			dropped += drop_way(&op, *cursor, way, space);
-	}
-	if (*cursor >= cache->n_buckets)
+	// why relaxed: the locks of the buckets, taken from here on, order it.
+	atomic_store_explicit(&cache->dropping, (uint64_t)space + 1, memory_order_relaxed);
+	for (; n_buckets > 0 && *cursor < cache->n_buckets; n_buckets--, ++*cursor)
+		dropped += drop_in_bucket(&op, *cursor, space);
+	if (*cursor >= cache->n_buckets) {
 		*cursor = MR_CACHE_CURSOR_END;
+		atomic_store_explicit(&cache->dropping, 0, memory_order_relaxed);
+	}
 	return dropped;
 }
 

@@ -8,8 +8,6 @@
 
 // Rows that are still to be dropped: one space, in text. There while a drop is under way.
 #define META_DROP "catalog.drop"
-#define DROP_BUCKETS 65536u
-#define DROP_PASSES_MAX 16u
 
 // ---- what compactions may drop
 // -------------------------------------------------------------------
@@ -64,24 +62,15 @@ int mr_registry_set_policy(struct mr_registry *reg, const struct mr_catalog *cat
 // ---- dropping rows
 // -------------------------------------------------------------------------------
 
-// A row that a writer moves between two buckets may hide from one pass: the last one finds none.
-static void drop_cached(struct mr_cache *cache, mr_space_t space)
-{
-	for (unsigned pass = 0; pass < DROP_PASSES_MAX; pass++) {
-		uint64_t cursor = 0, dropped = 0;
-
-		while (cursor != MR_CACHE_CURSOR_END)
-			dropped += mr_cache_drop_space(cache, space, &cursor, DROP_BUCKETS);
-		if (dropped == 0 && pass > 0)
-			return;
-	}
-}
-
 void mr_registry_forget_cached(struct mr_registry *reg, mr_space_t space)
 {
-	for (unsigned i = 0; i < reg->tiers->n_nodes; i++)
+	for (unsigned i = 0; i < reg->tiers->n_nodes; i++) {
+		uint64_t cursor = 0;
+
 		if (reg->tiers->nodes[i].cache != NULL)
-			drop_cached(reg->tiers->nodes[i].cache, space);
+			mr_cache_drop_space(
+				reg->tiers->nodes[i].cache, space, &cursor, UINT64_MAX);
+	}
 }
 
 static int drop_rows(struct mr_registry *reg, mr_space_t space, struct mr_err *err)

@@ -6,6 +6,7 @@
 #include "cache_util.h"
 
 #include <pthread.h>
+#include <sched.h>
 
 #ifdef MR_CACHE_TSAN
 #define STEPS 30000u
@@ -189,10 +190,74 @@ static void readers_see_whole_and_new_rows(void **state)
 	}
 }
 
+// ---- dropping a space while its rows would be moved ---------------------------------------------
+
+#define DROP_ROWS 1500u
+#define DROP_ROUNDS (STEPS / 1000)
+
+struct mover {
+	struct mr_cache *cache;
+	_Atomic bool stop;
+	pthread_t thread;
+};
+
+// Fills of other spaces into a full index: rows move between buckets all the time.
+static void *move_rows(void *arg)
+{
+	struct mover *m = arg;
+
+	for (uint64_t id = 1; !atomic_load(&m->stop); id++) {
+		struct cache_key key = cache_key(id, 2, 8);
+
+		cache_fill(m->cache, &key, 8, id, 1);
+		// Away again before anything has to be evicted for it.
+		if (id > 300) {
+			key = cache_key(id - 300, 2, 8);
+			mr_cache_invalidate(m->cache, key.hash, 2, key.bytes, 8,
+				MR_CACHE_EVICT_DELETE);
+		}
+	}
+	return NULL;
+}
+
+static void one_pass_drops_a_space(void **state)
+{
+	unsigned left = 0;
+
+	(void)state;
+	for (unsigned round = 0; round < DROP_ROUNDS; round++) {
+		struct mover m = {.cache = cache_new((struct mr_cache_params){
+					  .budget_bytes = 1 << 20, .max_rows = 2100})};
+		uint64_t cursor = 0;
+
+		for (uint64_t id = 1; id <= DROP_ROWS; id++) {
+			struct cache_key key = cache_key(id, 1, 8);
+
+			assert_int_equal(cache_fill(m.cache, &key, 8, id, 1), 0);
+		}
+		assert_int_equal(pthread_create(&m.thread, NULL, move_rows, &m), 0);
+		while (cache_stats(m.cache)->fills < DROP_ROWS + 400)
+			sched_yield();
+		while (cursor != MR_CACHE_CURSOR_END)
+			mr_cache_drop_space(m.cache, 1, &cursor, 50);
+		for (uint64_t id = 1; id <= DROP_ROWS; id++) {
+			struct cache_key key = cache_key(id, 1, 8);
+
+			left += mr_cache_has(m.cache, key.hash, 1, key.bytes, 8);
+		}
+		atomic_store(&m.stop, true);
+		pthread_join(m.thread, NULL);
+		cache_check(m.cache);
+		free(m.cache);
+	}
+	assert_int_equal(left, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(readers_see_whole_and_new_rows),
+		cmocka_unit_test(one_pass_drops_a_space),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
