@@ -112,6 +112,8 @@ struct mr_config_cache {
 	uint64_t mean_row_bytes;
 	double crp_ratio;     //!< -1: the cache's default
 	double history_ratio; //!< -1: the cache's default
+	bool plain;
+	uint64_t max_rows; //!< 0: as many as fit
 	bool warm;
 	uint64_t warm_rate; //!< keys a second; 0: no limit
 };

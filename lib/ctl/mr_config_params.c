@@ -39,6 +39,8 @@ void mr_config_cache_params(
 		.k = (uint8_t)config->cache.k,
 		.crp_ratio = config->cache.crp_ratio,
 		.history_ratio = config->cache.history_ratio,
+		.plain = config->cache.plain,
+		.max_rows = config->cache.max_rows,
 		.seed = seed,
 	};
 }

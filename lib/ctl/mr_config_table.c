@@ -409,6 +409,23 @@ const struct mr_config_key mr_config_keys[] = {
 		.offset = AT(cache.history_ratio),
 		.help = "How many evicted keys are remembered, so that one that returns is known."},
 	{.section = "cache",
+		.key = "plain",
+		.type = MR_CONFIG_SWITCH,
+		.initial = "no",
+		.offset = AT(cache.plain),
+		.help = "LRU-K as its authors define it, to compare with. The default also leaves "
+			"rows alone for a window that adapts, which keeps more hits on real traffic "
+			"(docs/cache.md)."},
+	{.section = "cache",
+		.key = "max_rows",
+		.type = MR_CONFIG_COUNT,
+		.unit = "rows",
+		.max = 1e12,
+		.initial = "0",
+		.offset = AT(cache.max_rows),
+		.help = "Rows at most, even when there is memory for more; to try out what a smaller "
+			"cache would do. 0: as many as fit."},
+	{.section = "cache",
 		.key = "warm",
 		.type = MR_CONFIG_SWITCH,
 		.initial = "yes",

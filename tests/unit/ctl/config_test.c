@@ -75,7 +75,8 @@ static void test_values(void **state)
 			"[lcores]\nrx = 2-3, 5\nrx_idle = poll\nidle_sleep = 1ms\n"
 			"[memory]\nhuge = no\neal_args = --log-level=6 --iova-mode=va\n"
 			"[store]\npath = /s t\ncompression = lz4\nblock_size = 4K\n"
-			"[cache]\ncrp = 0.25\nk = 3\n[log]\nlevel = debug\n"
+			"[cache]\ncrp = 0.25\nk = 3\nplain = yes\nmax_rows = 77\nmemory = 3M\n"
+			"mean_row = 200\n[log]\nlevel = debug\n"
 			"[port x_1]\ndevice = net_tap0,iface=mr0 # comment\n"
 			"address = 10.0.0.1/24, fd00::1 ,10.0.0.2\nudp_port = 9\nmtu = 9000\n"
 			"[port y]\ndevice = 0000:3b:00.0\nqueues = 3\n",
@@ -93,6 +94,11 @@ static void test_values(void **state)
 	mr_config_cache_params(&c, 7, &cache);
 	assert_int_equal(cache.k, 3);
 	assert_true(cache.crp_ratio == 0.25 && cache.history_ratio < 0);
+	assert_true(cache.plain);
+	assert_int_equal(cache.max_rows, 77);
+	assert_int_equal(cache.budget_bytes, 3 << 20);
+	assert_int_equal(cache.mean_row_bytes, 200);
+	assert_int_equal(cache.seed, 7);
 	mr_config_port_params(&c.ports[0], 2, "/d", &port);
 	assert_string_equal(port.name, "x_1");
 	assert_string_equal(port.device, "net_tap0,iface=mr0");
