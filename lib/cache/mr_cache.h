@@ -208,6 +208,17 @@ bool mr_cache_invalidate(struct mr_cache *cache, uint64_t hash, mr_space_t space
 uint64_t mr_cache_drop_space(
 	struct mr_cache *cache, mr_space_t space, uint64_t *cursor, uint64_t n_buckets);
 
+/** Whether a row of a space with this event time is beyond its TTL now. */
+typedef bool (*mr_cache_expired_fn)(mr_space_t space, uint64_t event_time_us, void *arg);
+
+/**
+ * Drops rows that are expired and that nobody has asked for within the window, in @p n_buckets from
+ * *cursor on; starts over after the last. Expired rows that are asked for stay, and spare the store
+ * the question. @return rows dropped.
+ */
+uint64_t mr_cache_expire(struct mr_cache *cache, uint64_t now_ticks, uint64_t *cursor,
+	uint64_t n_buckets, mr_cache_expired_fn expired, void *arg);
+
 /**
  * Housekeeping, to be called now and then by one writer: clamps access stamps that would wrap.
  * O(n_buckets).

@@ -371,32 +371,43 @@ bool mr_cache_invalidate(struct mr_cache *cache, uint64_t hash, mr_space_t space
 
 // ---- walks -------------------------------------------------------------------------------------
 
-static bool of_space(const struct mr_cache *cache, const struct mr_cache_bucket *b, unsigned way,
-	mr_space_t space)
+/** Which rows a walk drops, and why. */
+struct sweep {
+	struct mr_cache_op op;
+	bool (*goes)(
+		const struct sweep *s, mr_space_t space, uint64_t event_time_us, uint32_t stamp);
+	enum mr_cache_evict_reason reason;
+	mr_space_t space;
+	mr_cache_expired_fn expired;
+	void *arg;
+};
+
+// Exact while the bucket is held, else a hint.
+static bool goes(const struct sweep *s, const struct mr_cache_bucket *b, unsigned way)
 {
 	uint32_t loc = atomic_load_explicit(&b->loc[way], memory_order_relaxed);
+	const struct mr_cache_row_head *head;
 
-	return loc != 0 && (mr_space_t)atomic_load_explicit(
-				   &mr_cache_head(cache, loc)->what, memory_order_relaxed) == space;
+	if (loc == 0)
+		return false;
+	head = mr_cache_head(s->op.cache, loc);
+	return s->goes(s, (mr_space_t)atomic_load_explicit(&head->what, memory_order_relaxed),
+		atomic_load_explicit(&head->event_time_us, memory_order_relaxed),
+		atomic_load_explicit(&b->stamp[way], memory_order_relaxed));
 }
 
-// Which ways of a bucket have rows of a space. Waits for whoever is at the bucket: a row that was on
-// its way when the drop began is here or there now, and whoever comes later knows of the drop.
-static unsigned ways_of_space(struct mr_cache *cache, uint64_t bucket, mr_space_t space)
+static unsigned ways_to_go(const struct sweep *s, uint64_t bucket)
 {
-	const struct mr_cache_bucket *b = &cache->buckets[bucket];
 	unsigned ways = 0;
 
-	mr_cache_lock(cache, bucket);
 	for (unsigned way = 0; way < MR_CACHE_WAYS; way++)
-		ways |= (unsigned)of_space(cache, b, way, space) << way;
-	mr_cache_unlock_unchanged(cache, bucket);
+		ways |= (unsigned)goes(s, &s->op.cache->buckets[bucket], way) << way;
 	return ways;
 }
 
-static bool drop_way(struct mr_cache_op *op, uint64_t bucket, unsigned way, mr_space_t space)
+static bool drop_way(struct sweep *s, uint64_t bucket, unsigned way)
 {
-	struct mr_cache *cache = op->cache;
+	struct mr_cache *cache = s->op.cache;
 	struct mr_cache_bucket *b = &cache->buckets[bucket];
 	uint32_t loc, stamp;
 	uint64_t home;
@@ -404,42 +415,94 @@ static bool drop_way(struct mr_cache_op *op, uint64_t bucket, unsigned way, mr_s
 
 	while (!mr_cache_hold_way(cache, bucket, way, &home))
 		mr_cache_back_off();
-	same = of_space(cache, b, way, space);
+	same = goes(s, b, way);
 	loc = atomic_load_explicit(&b->loc[way], memory_order_relaxed);
 	stamp = atomic_load_explicit(&b->stamp[way], memory_order_relaxed);
 	if (same)
 		mr_cache_remove(cache, bucket, way);
-	mr_cache_unhold_way(op, bucket, home, same);
+	mr_cache_unhold_way(&s->op, bucket, home, same);
 	if (same)
-		mr_cache_release_row(op, loc, stamp, MR_CACHE_EVICT_VERSION);
+		mr_cache_release_row(&s->op, loc, stamp, s->reason);
 	return same;
 }
 
-static uint64_t drop_in_bucket(struct mr_cache_op *op, uint64_t bucket, mr_space_t space)
+static uint64_t drop_ways(struct sweep *s, uint64_t bucket, unsigned ways)
 {
-	unsigned ways = ways_of_space(op->cache, bucket, space);
 	uint64_t dropped = 0;
 
 	for (; ways != 0; ways &= ways - 1)
-		dropped += drop_way(op, bucket, (unsigned)__builtin_ctz(ways), space);
+		dropped += drop_way(s, bucket, (unsigned)__builtin_ctz(ways));
 	return dropped;
+}
+
+static bool is_of_space(
+	const struct sweep *s, mr_space_t space, uint64_t event_time_us, uint32_t stamp)
+{
+	(void)event_time_us, (void)stamp;
+	return space == s->space;
+}
+
+// Waits for whoever is at the bucket: a row that was on its way when the drop began is here or
+// there now, and whoever comes later knows of the drop.
+static unsigned ways_for_certain(const struct sweep *s, uint64_t bucket)
+{
+	unsigned ways;
+
+	mr_cache_lock(s->op.cache, bucket);
+	ways = ways_to_go(s, bucket);
+	mr_cache_unlock_unchanged(s->op.cache, bucket);
+	return ways;
 }
 
 uint64_t mr_cache_drop_space(
 	struct mr_cache *cache, mr_space_t space, uint64_t *cursor, uint64_t n_buckets)
 {
-	struct mr_cache_op op = {.cache = cache,
-		.primary = UINT64_MAX,
-		.now_ticks = atomic_load_explicit(&cache->now_ticks, memory_order_relaxed)};
+	struct sweep s = {
+		.op = {.cache = cache,
+			.primary = UINT64_MAX,
+			.now_ticks = atomic_load_explicit(&cache->now_ticks, memory_order_relaxed)},
+		.goes = is_of_space,
+		.reason = MR_CACHE_EVICT_VERSION,
+		.space = space,
+	};
 	uint64_t dropped = 0;
 
 	// why relaxed: the locks of the buckets, taken from here on, order it.
 	atomic_store_explicit(&cache->dropping, (uint64_t)space + 1, memory_order_relaxed);
 	for (; n_buckets > 0 && *cursor < cache->n_buckets; n_buckets--, ++*cursor)
-		dropped += drop_in_bucket(&op, *cursor, space);
+		dropped += drop_ways(&s, *cursor, ways_for_certain(&s, *cursor));
 	if (*cursor >= cache->n_buckets) {
 		*cursor = MR_CACHE_CURSOR_END;
 		atomic_store_explicit(&cache->dropping, 0, memory_order_relaxed);
+	}
+	return dropped;
+}
+
+static bool is_expired(
+	const struct sweep *s, mr_space_t space, uint64_t event_time_us, uint32_t stamp)
+{
+	return mr_cache_stamp_age(stamp, s->op.now_ticks) >
+	               atomic_load_explicit(&s->op.cache->window_ticks, memory_order_relaxed) &&
+	       s->expired(space, event_time_us, s->arg);
+}
+
+uint64_t mr_cache_expire(struct mr_cache *cache, uint64_t now_ticks, uint64_t *cursor,
+	uint64_t n_buckets, mr_cache_expired_fn expired, void *arg)
+{
+	struct sweep s = {
+		.op = {.cache = cache, .primary = UINT64_MAX, .now_ticks = now_ticks},
+		.goes = is_expired,
+		.reason = MR_CACHE_EVICT_EXPIRY,
+		.expired = expired,
+		.arg = arg,
+	};
+	uint64_t dropped = 0;
+
+	for (n_buckets = MR_MIN(n_buckets, cache->n_buckets); n_buckets > 0; n_buckets--) {
+		uint64_t bucket = *cursor < cache->n_buckets ? *cursor : 0;
+
+		dropped += drop_ways(&s, bucket, ways_to_go(&s, bucket));
+		*cursor = bucket + 1;
 	}
 	return dropped;
 }

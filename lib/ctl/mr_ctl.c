@@ -14,6 +14,8 @@
 
 // Buckets looked at in a round of housekeeping: all of a large cache within minutes.
 #define AGE_BUCKETS 16384u
+// Where rows are read too: about a millisecond.
+#define EXPIRE_BUCKETS 2048u
 
 struct mr_ctl *mr_ctl_create(const struct mr_ctl_params *params, struct mr_err *err)
 {
@@ -25,6 +27,16 @@ struct mr_ctl *mr_ctl_create(const struct mr_ctl_params *params, struct mr_err *
 		return NULL;
 	}
 	ctl->p = *params;
+	ctl->churn = calloc(params->tiers->n_nodes, sizeof(*ctl->churn));
+	ctl->expire_cursors = calloc(params->tiers->n_nodes, sizeof(*ctl->expire_cursors));
+	if (ctl->churn == NULL || ctl->expire_cursors == NULL) {
+		free(ctl->churn);
+		free(ctl->expire_cursors);
+		free(ctl);
+		mr_fail(err, ENOMEM, "no memory for control");
+		errno = ENOMEM;
+		return NULL;
+	}
 	ctl->start_us = mr_clock_us(params->tiers->clock, rte_rdtsc());
 	ctl->bulk = (struct mr_bulk){
 		.registry = params->registry,
@@ -51,6 +63,8 @@ void mr_ctl_free(struct mr_ctl *ctl)
 	mr_bulk_done(&ctl->bulk);
 	mr_ctl_store_done(ctl);
 	pthread_mutex_destroy(&ctl->config);
+	free(ctl->churn);
+	free(ctl->expire_cursors);
 	free(ctl);
 }
 
@@ -121,15 +135,77 @@ static void log_unwritable(struct mr_ctl *ctl)
 	mr_log(MR_LOG_ERROR, "store", "%s", err.text);
 }
 
-void mr_ctl_housekeeping(struct mr_ctl *ctl)
+/** What judges rows: the catalog, at one time. */
+struct judge {
+	const struct mr_catalog *catalog;
+	uint64_t now_us;
+};
+
+static bool is_expired(mr_space_t space, uint64_t event_time_us, void *arg)
+{
+	const struct judge *judge = arg;
+	const struct mr_schema *schema = mr_catalog_set_by_id(judge->catalog, mr_space_set(space));
+
+	return schema != NULL && mr_schema_expired(schema, event_time_us, judge->now_us);
+}
+
+static bool any_expires(const struct mr_catalog *catalog)
+{
+	for (unsigned i = 0; i < catalog->n_sets; i++)
+		if (catalog->sets[i]->ttl_us != 0)
+			return true;
+	return false;
+}
+
+static void expire(struct mr_ctl *ctl, uint64_t now_us)
+{
+	struct judge judge = {mr_registry_read_begin(ctl->p.registry)->catalog, now_us};
+
+	for (unsigned i = 0; any_expires(judge.catalog) && i < ctl->p.tiers->n_nodes; i++) {
+		const struct mr_node *node = &ctl->p.tiers->nodes[i];
+
+		mr_cache_expire(node->cache, mr_node_ticks(node), &ctl->expire_cursors[i],
+			EXPIRE_BUCKETS, is_expired, &judge);
+	}
+	mr_registry_read_end(ctl->p.registry);
+}
+
+static void note_churn(struct mr_ctl *ctl, uint64_t now_us)
+{
+	for (unsigned i = 0; i < ctl->p.tiers->n_nodes; i++) {
+		const struct mr_node *node = &ctl->p.tiers->nodes[i];
+		struct mr_cache_stats *stats;
+
+		if (!mr_churn_due(&ctl->churn[i], now_us))
+			continue;
+		// With its histogram it is large for a stack.
+		stats = aligned_alloc(_Alignof(struct mr_cache_stats), sizeof(*stats));
+		if (stats == NULL)
+			return;
+		mr_cache_stats(node->cache, stats);
+		mr_churn_note(&ctl->churn[i], stats, mr_node_ticks(node), now_us);
+		free(stats);
+	}
+}
+
+static void keep_caches(struct mr_ctl *ctl)
 {
 	struct mr_tiers *tiers = ctl->p.tiers;
-	uint64_t limit_us, io_limit_us;
+	uint64_t now_us = mr_clock_us(tiers->clock, rte_rdtsc());
 
-	mr_clock_calibrate(tiers->clock);
-	mr_store_watch(ctl->p.store);
 	for (unsigned i = 0; i < tiers->n_nodes; i++)
 		mr_cache_age(tiers->nodes[i].cache, mr_node_ticks(&tiers->nodes[i]), AGE_BUCKETS);
+	expire(ctl, now_us);
+	note_churn(ctl, now_us);
+}
+
+void mr_ctl_housekeeping(struct mr_ctl *ctl)
+{
+	uint64_t limit_us, io_limit_us;
+
+	mr_clock_calibrate(ctl->p.tiers->clock);
+	mr_store_watch(ctl->p.store);
+	keep_caches(ctl);
 	pthread_mutex_lock(&ctl->config);
 	limit_us = ctl->p.config->lcores.watchdog_us;
 	io_limit_us = ctl->p.config->lcores.io_watchdog_us;

@@ -61,7 +61,10 @@ extern const unsigned mr_ctl_n_verbs;
 /** What ends them early: struct mr_admin_params.cancel. */
 _Atomic bool *mr_ctl_cancel(struct mr_ctl *ctl);
 
-/** Calibrates the clock, ages the caches, runs the watchdog. Every 100 ms or so. */
+/**
+ * Calibrates the clock, ages the caches and drops expired rows from them, runs the watchdog. Every
+ * 100 ms or so.
+ */
 void mr_ctl_housekeeping(struct mr_ctl *ctl);
 
 /**

@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "mr_bulk.h"
+#include "mr_churn.h"
 #include "mr_ctl.h"
 #include "mr_store_feed.h"
 #include "mr_watchdog.h"
@@ -19,6 +20,8 @@ struct mr_ctl {
 	uint64_t start_us;      // since the epoch
 	pthread_mutex_t config; // p.config's reloadable keys
 	struct mr_watchdog watchdog;
+	struct mr_churn *churn;     // by node; W: control loop
+	uint64_t *expire_cursors;   // by node, likewise
 	bool told_unwritable;       // control loop: that the store refuses writes is said once
 	_Atomic bool cancel;        // admin verbs that take long: the appliance is stopping
 	struct mr_bulk bulk;

@@ -12,7 +12,10 @@
 
 struct cache_figures {
 	struct mr_cache_stats s;
-	uint64_t now_ticks, age_at_eviction_p50_ticks, age_at_eviction_p99_ticks;
+	uint64_t now_ticks, tick_accesses, tick_us;
+	uint64_t age_at_eviction_p50_ticks, age_at_eviction_p99_ticks;
+	uint64_t age_at_eviction_p50_us, age_at_eviction_p99_us;
+	uint64_t fills_per_s, evictions_per_s, churn_ppm;
 	const char *warm_state;
 	uint64_t warm_keys, warm_done_keys, warm_rows, warm_us;
 };
@@ -43,7 +46,7 @@ static const struct mr_tel_field cache_fields[] = {
 	EVICTIONS(bucket, BUCKET, "evicted: no place in the index, with budget left"),
 	EVICTIONS(overwrite, OVERWRITE, "replaced by a newer row"),
 	EVICTIONS(delete, DELETE, "dropped by a writer"),
-	EVICTIONS(expiry, EXPIRY, "dropped: beyond the TTL"),
+	EVICTIONS(expiry, EXPIRY, "dropped: beyond the TTL, and nobody asked for them"),
 	EVICTIONS(version, VERSION, "dropped with their set's version"),
 	EVICTIONS(rebalance, REBALANCE, "dropped: memory was given to rows of another size"),
 	CACHE(fills_stale, "rows", "fills refused: a writer was faster"),
@@ -51,14 +54,27 @@ static const struct mr_tel_field cache_fields[] = {
 	CACHE(history_entries, "keys", "evicted keys that are remembered"),
 	CACHE(history_hits, "keys", "keys that came back while they were"),
 	CACHE(crp_ticks, "ticks", "correlated reference period"),
+	CACHE(window_ticks, "ticks", "rows asked for within it are evicted last; it adapts"),
 	CACHE(history_ticks, "ticks", "retained information period"),
 	CACHE(pages, "pages", "pages of memory for rows"),
 	CACHE(pages_moved, "pages", "pages that changed the size of row they hold"),
 	MR_TEL(cache_figures, now_ticks, U64, "ticks", "the cache's time"),
+	MR_TEL(cache_figures, tick_accesses, U64, "accesses", "of rows, that a tick stands for"),
+	MR_TEL(cache_figures, tick_us, U64, "us",
+		"how long a tick took in the last 10 seconds; 0: none passed"),
 	MR_TEL(cache_figures, age_at_eviction_p50_ticks, U64, "ticks",
 		"median age of rows evicted for capacity"),
 	MR_TEL(cache_figures, age_at_eviction_p99_ticks, U64, "ticks",
 		"99th percentile of that age"),
+	MR_TEL(cache_figures, age_at_eviction_p50_us, U64, "us",
+		"that median, at what a tick takes now"),
+	MR_TEL(cache_figures, age_at_eviction_p99_us, U64, "us", "that percentile likewise"),
+	MR_TEL(cache_figures, fills_per_s, U64, "rows/s", "fills in the last 10 seconds"),
+	MR_TEL(cache_figures, evictions_per_s, U64, "rows/s",
+		"evictions for want of room (capacity, bucket, rebalance) in the last 10 seconds"),
+	MR_TEL(cache_figures, churn_ppm, U64, "ppm",
+		"those evictions over those fills: near 1000000 the cache is full and each fill "
+		"costs a row"),
 	MR_TEL(cache_figures, warm_state, POINTER, "text",
 		"warm restart: off, reading, done, full (no room for the rest), refused (the file "
 		"is damaged), failed (the store cannot be read) or stopped"),
@@ -87,6 +103,23 @@ static void warm_figures(struct mr_warm *warm, unsigned node, struct cache_figur
 	f->warm_us = stats.us;
 }
 
+static void time_figures(
+	struct mr_churn *churn, const struct mr_node *node, struct cache_figures *f)
+{
+	const struct mr_hist *ages = &f->s.age_at_eviction_ticks;
+
+	f->now_ticks = mr_node_ticks(node);
+	f->tick_accesses = mr_cache_tick_accesses(node->cache);
+	f->tick_us = mr_counted(&churn->tick_us);
+	f->fills_per_s = mr_counted(&churn->fills_per_s);
+	f->evictions_per_s = mr_counted(&churn->evictions_per_s);
+	f->churn_ppm = mr_ppm(f->evictions_per_s, f->fills_per_s);
+	f->age_at_eviction_p50_ticks = mr_hist_quantile(ages, 0.5);
+	f->age_at_eviction_p99_ticks = mr_hist_quantile(ages, 0.99);
+	f->age_at_eviction_p50_us = f->age_at_eviction_p50_ticks * f->tick_us;
+	f->age_at_eviction_p99_us = f->age_at_eviction_p99_ticks * f->tick_us;
+}
+
 static int cache_fill(struct mr_ctl *ctl, const char *params, struct rte_tel_data *d)
 {
 	struct cache_figures *f = aligned_alloc(_Alignof(struct cache_figures), sizeof(*f));
@@ -99,9 +132,7 @@ static int cache_fill(struct mr_ctl *ctl, const char *params, struct rte_tel_dat
 
 		memset(f, 0, sizeof(*f));
 		mr_cache_stats(node->cache, &f->s);
-		f->now_ticks = mr_node_ticks(node);
-		f->age_at_eviction_p50_ticks = mr_hist_quantile(&f->s.age_at_eviction_ticks, 0.5);
-		f->age_at_eviction_p99_ticks = mr_hist_quantile(&f->s.age_at_eviction_ticks, 0.99);
+		time_figures(&ctl->churn[i], node, f);
 		warm_figures(ctl->p.warm, i, f);
 		snprintf(name, sizeof(name), "node%u", i);
 		ret = mr_tel_child_fields(d, name, &cache_blocks[0], f);

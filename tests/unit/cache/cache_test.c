@@ -365,6 +365,44 @@ static void spaces_are_dropped(void **state)
 	free(cache);
 }
 
+static bool is_old(mr_space_t space, uint64_t event_time_us, void *arg)
+{
+	return space == 1 && event_time_us < *(uint64_t *)arg;
+}
+
+// Expired rows go, unless somebody asks for them.
+static void expired_rows_go(void **state)
+{
+	struct mr_cache *cache = cache_new((struct mr_cache_params){
+		.budget_bytes = 1 << 20, .max_rows = 1000, .crp_ratio = 0.1, .history_ratio = 1});
+	uint64_t cursor = 0, limit = 60, dropped = 0;
+	uint64_t now = 2000;
+
+	(void)state;
+	for (uint64_t id = 1; id <= 200; id++) {
+		struct cache_key key = cache_key(id, (mr_space_t)(id % 2), 8);
+
+		assert_int_equal(cache_fill(cache, &key, id % 100, id, 1), 0);
+		if (id <= 10)
+			assert_true(cache_hit(cache, &key, now));
+	}
+	for (unsigned i = 0; i < 100; i++)
+		dropped +=
+			mr_cache_expire(cache, now, &cursor, cache->n_buckets / 50, is_old, &limit);
+	// Of space 1, ids 1 to 59 but those asked for, 1 to 10.
+	assert_int_equal(dropped, 25);
+	assert_int_equal(cache_stats(cache)->evictions[MR_CACHE_EVICT_EXPIRY], 25);
+	assert_int_equal(cache_stats(cache)->rows, 175);
+	for (uint64_t id = 1; id <= 200; id++) {
+		struct cache_key key = cache_key(id, (mr_space_t)(id % 2), 8);
+
+		assert_int_equal(mr_cache_has(cache, key.hash, key.space, key.bytes, 8),
+			id % 2 == 0 || id <= 10 || id >= 60);
+	}
+	cache_check(cache);
+	free(cache);
+}
+
 // Stamps hold 16 bits of the tick: old ones are clamped, and stay old.
 static void old_stamps_stay_old(void **state)
 {
@@ -423,6 +461,7 @@ int main(void)
 		cmocka_unit_test(sizes_may_shift),
 		cmocka_unit_test(reader_stores_once_a_period),
 		cmocka_unit_test(spaces_are_dropped),
+		cmocka_unit_test(expired_rows_go),
 		cmocka_unit_test(old_stamps_stay_old),
 		cmocka_unit_test(prefetch_changes_nothing),
 	};

@@ -116,13 +116,19 @@ static void fill_key(struct worker *w, uint64_t id, uint8_t *bytes)
 		atomic_fetch_add_explicit(&s->warmed, 1, memory_order_relaxed);
 }
 
+static bool is_old(mr_space_t space, uint64_t event_time_us, void *arg)
+{
+	(void)arg;
+	return space == 2 && event_time_us % 5 == 0;
+}
+
 static void *write_rows(void *arg)
 {
 	struct worker *w = arg;
 	struct shared *s = w->s;
 	struct mr_rng rng = {.state = w->number};
 	uint8_t bytes[MR_CACHE_ROW_MAX_BYTES];
-	uint64_t cursor = 0;
+	uint64_t cursor = 0, expire = 0;
 
 	for (unsigned i = 1; i <= STEPS; i++) {
 		uint64_t id = mr_rng_below(&rng, KEYS) * mr_rng_below(&rng, KEYS) / KEYS;
@@ -136,8 +142,10 @@ static void *write_rows(void *arg)
 		else if (what < 990)
 			mr_cache_invalidate(s->cache, key.hash, key.space, key.bytes, key.n,
 				MR_CACHE_EVICT_EXPIRY);
-		else if (what < 995)
+		else if (what < 993)
 			mr_cache_age(s->cache, ticks(s), 5);
+		else if (what < 997)
+			mr_cache_expire(s->cache, ticks(s), &expire, 3, is_old, s);
 		else if (w->number == 0) {
 			mr_cache_drop_space(s->cache, 1, &cursor, 1);
 			if (cursor == MR_CACHE_CURSOR_END)
@@ -213,8 +221,8 @@ static void *move_rows(void *arg)
 		// Away again before anything has to be evicted for it.
 		if (id > 300) {
 			key = cache_key(id - 300, 2, 8);
-			mr_cache_invalidate(m->cache, key.hash, 2, key.bytes, 8,
-				MR_CACHE_EVICT_DELETE);
+			mr_cache_invalidate(
+				m->cache, key.hash, 2, key.bytes, 8, MR_CACHE_EVICT_DELETE);
 		}
 	}
 	return NULL;

@@ -3,6 +3,7 @@
 // The whole of lib/ctl on an appliance without lcores: telemetry over its real socket, admin verbs,
 // reload, housekeeping, watchdog.
 #include "ctl_eal.h"
+#include "mr_churn.h"
 #include "mr_ctl.h"
 #include "mr_telemetry.h"
 #include "mr_wire.h"
@@ -333,6 +334,117 @@ static void test_cells(void **state)
 	reply = ask("/millrace/cells,nothing");
 	assert_true(json_is_null(reply));
 	json_decref(reply);
+}
+
+static struct mr_cache_row cached_row(uint64_t *key, mr_space_t space, uint64_t event_time_us)
+{
+	return (struct mr_cache_row){.hash = mr_hash_row(mr_hash_key(key, 8), space),
+		.space = space,
+		.key = key,
+		.key_bytes = 8,
+		.row = "12345678",
+		.row_bytes = 8,
+		.event_time_us = event_time_us};
+}
+
+static void fill_rows(mr_space_t space, uint64_t first, unsigned n, uint64_t event_time_us, uint64_t now)
+{
+	struct mr_cache *cache = w.rig.nodes[0].cache;
+
+	for (uint64_t key = first; key < first + n; key++) {
+		struct mr_cache_row row = cached_row(&key, space, event_time_us);
+
+		assert_int_equal(
+			mr_cache_fill(cache, &row, mr_cache_lease(cache, row.hash), now), 0);
+	}
+}
+
+// Every way out of the cache, so many rows each.
+static void test_cache_figures(void **state)
+{
+	struct mr_cache *cache = w.rig.nodes[0].cache;
+	uint64_t now_us = mr_clock_us(&w.rig.clock, rte_rdtsc()), cursor = 0;
+	mr_space_t user = mr_space(7, 1);
+	json_t *reply;
+
+	(void)state;
+	fill_rows(user, 0, 100, now_us, 0);
+	fill_rows(user, 1000, 30, now_us - UINT64_C(8) * 86400 * 1000000, 0);
+	fill_rows(mr_space(7, 2), 2000, 20, now_us, 0);
+	for (uint64_t key = 0; key < 7; key++) {
+		struct mr_cache_row row = cached_row(&key, user, now_us + 1);
+
+		assert_int_equal(mr_cache_update(cache, &row, false, 0), 0);
+	}
+	for (uint64_t key = 50; key < 55; key++) {
+		struct mr_cache_row row = cached_row(&key, user, 0);
+
+		assert_true(mr_cache_invalidate(
+			cache, row.hash, user, &key, 8, MR_CACHE_EVICT_DELETE));
+	}
+	mr_cache_drop_space(cache, mr_space(7, 2), &cursor, UINT64_MAX);
+	// Beyond the window, so that expired rows may go.
+	atomic_store(&w.rig.nodes[0].accesses, UINT64_C(5000) << w.rig.nodes[0].tick_shift);
+	mr_ctl_housekeeping(w.ctl);
+	reply = ask("/millrace/cache");
+	assert_int_equal(number(reply, "node0", "fills"), 150);
+	assert_int_equal(number(reply, "node0", "updates"), 7);
+	assert_int_equal(number(reply, "node0", "evictions_overwrite"), 7);
+	assert_int_equal(number(reply, "node0", "evictions_delete"), 5);
+	assert_int_equal(number(reply, "node0", "evictions_version"), 20);
+	assert_int_equal(number(reply, "node0", "evictions_expiry"), 30);
+	assert_int_equal(number(reply, "node0", "evictions_capacity"), 0);
+	assert_int_equal(number(reply, "node0", "rows"), 95);
+	// Of what went, versions that were dropped are not remembered.
+	assert_int_equal(number(reply, "node0", "history_entries"), 35);
+	assert_int_equal(number(reply, "node0", "now_ticks"), 5000);
+	assert_int_equal(number(reply, "node0", "tick_accesses"), mr_cache_tick_accesses(cache));
+	assert_true(number(reply, "node0", "window_ticks") > 0);
+	assert_int_equal(number(reply, "node1", "fills"), 0);
+	assert_string_equal(json_string_value(json_object_get(
+				    json_object_get(reply, "node0"), "warm_state")),
+		"off");
+	json_decref(reply);
+
+	// More rows than there is room for: each row in is one out, and ages are those of the ticks.
+	fill_rows(user, 10000, 30000, now_us, 5000);
+	fill_rows(user, 50000, 1, now_us, 5000);
+	reply = ask("/millrace/cache");
+	assert_true(number(reply, "node0", "evictions_capacity") > 10000);
+	assert_int_equal(number(reply, "node0", "fills") - 55 - number(reply, "node0", "rows"),
+		number(reply, "node0", "evictions_capacity") +
+			number(reply, "node0", "evictions_bucket") +
+			number(reply, "node0", "evictions_rebalance"));
+	assert_int_equal(number(reply, "node0", "age_at_eviction_p50_ticks"), 0);
+	assert_in_range(number(reply, "node0", "age_at_eviction_p99_ticks"), 0, 5000);
+	json_decref(reply);
+}
+
+static void test_churn(void **state)
+{
+	static struct mr_cache_stats stats;
+	struct mr_churn churn = {0};
+
+	(void)state;
+	assert_true(mr_churn_due(&churn, 1000 * MR_US_PER_S));
+	stats.fills = 500;
+	mr_churn_note(&churn, &stats, 100, 1000 * MR_US_PER_S);
+	assert_int_equal(atomic_load(&churn.fills_per_s), 0);
+	assert_false(mr_churn_due(&churn, 1009 * MR_US_PER_S));
+	assert_true(mr_churn_due(&churn, 1010 * MR_US_PER_S));
+	stats.fills = 2500;
+	stats.evictions[MR_CACHE_EVICT_CAPACITY] = 1000;
+	stats.evictions[MR_CACHE_EVICT_BUCKET] = 300;
+	stats.evictions[MR_CACHE_EVICT_REBALANCE] = 200;
+	stats.evictions[MR_CACHE_EVICT_OVERWRITE] = 9999;
+	mr_churn_note(&churn, &stats, 120, 1010 * MR_US_PER_S);
+	assert_int_equal(atomic_load(&churn.fills_per_s), 200);
+	assert_int_equal(atomic_load(&churn.evictions_per_s), 150);
+	assert_int_equal(atomic_load(&churn.tick_us), 500000);
+	// Nothing for a while.
+	mr_churn_note(&churn, &stats, 120, 1030 * MR_US_PER_S);
+	assert_int_equal(atomic_load(&churn.fills_per_s), 0);
+	assert_int_equal(atomic_load(&churn.tick_us), 0);
 }
 
 // Of a set, and of the rows that were answered.
@@ -877,6 +989,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_counters, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_latency, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_cache_figures, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_churn, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_sets, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_cells, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_subjects, set_up, tear_down),
