@@ -11,6 +11,8 @@ usage: scripts/test.sh [SUITE...]
 
 Suites: unit (plain), asan (unit under ASAN and UBSAN), system (root: real ports and clients), metal
 (root: QEMU guests; about 15 minutes, see also scripts/metal.sh). Without arguments the first three.
+Beside them: tsan (readers and writers of cache and filter at once, under ThreadSanitizer), long (the
+cache against its model for millions of steps, and its threads: MR_TEST_LONG times as long, 10).
 Example: scripts/test.sh unit metal
 EOF
 }
@@ -47,6 +49,14 @@ for suite in "${suites[@]}"; do
         ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
             run asan build-asan --suite unit --timeout-multiplier 4
         ;;
+    tsan)
+        # Only what knows no library that was built without it.
+        [ -f build-tsan/build.ninja ] ||
+            meson setup build-tsan -Db_sanitize=thread -Db_lundef=false -Dbuildtype=debugoptimized >/dev/null
+        ninja -C build-tsan tests/unit/test_cache_threads tests/unit/test_bloom | tail -n 1
+        TSAN_OPTIONS=halt_on_error=1 run tsan build-tsan cache_threads bloom --timeout-multiplier 8
+        ;;
+    long) MR_TEST_LONG=${MR_TEST_LONG:-10} run long build cache_lruk cache_threads --timeout-multiplier 40 ;;
     system) run system build --suite system --num-processes 1 ;;
     metal)
         install_missing "${metal_packages[@]}" || exit 1

@@ -130,7 +130,7 @@ static void *write_rows(void *arg)
 	uint8_t bytes[MR_CACHE_ROW_MAX_BYTES];
 	uint64_t cursor = 0, expire = 0;
 
-	for (unsigned i = 1; i <= STEPS; i++) {
+	for (unsigned i = 1; i <= STEPS * cache_test_times(); i++) {
 		uint64_t id = mr_rng_below(&rng, KEYS) * mr_rng_below(&rng, KEYS) / KEYS;
 		unsigned what = (unsigned)mr_rng_below(&rng, 1000);
 		struct cache_key key = cache_key(id, id % 3, 8);
@@ -201,7 +201,6 @@ static void readers_see_whole_and_new_rows(void **state)
 // ---- dropping a space while its rows would be moved ---------------------------------------------
 
 #define DROP_ROWS 1500u
-#define DROP_ROUNDS (STEPS / 1000)
 
 struct mover {
 	struct mr_cache *cache;
@@ -233,7 +232,7 @@ static void one_pass_drops_a_space(void **state)
 	unsigned left = 0;
 
 	(void)state;
-	for (unsigned round = 0; round < DROP_ROUNDS; round++) {
+	for (unsigned round = 0; round < STEPS / 1000 * cache_test_times(); round++) {
 		struct mover m = {.cache = cache_new((struct mr_cache_params){
 					  .budget_bytes = 1 << 20, .max_rows = 2100})};
 		uint64_t cursor = 0;

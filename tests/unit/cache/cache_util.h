@@ -45,6 +45,15 @@ static inline struct mr_cache_stats *cache_stats(const struct mr_cache *cache)
 	return &stats;
 }
 
+/** How many times as long a random test is to run: MR_TEST_LONG in the environment, or once. */
+static inline unsigned cache_test_times(void)
+{
+	const char *text = getenv("MR_TEST_LONG");
+	unsigned times = text != NULL ? (unsigned)strtoul(text, NULL, 10) : 1;
+
+	return times > 0 ? times : 1;
+}
+
 /** A key of 8 bytes, or of more: `bytes` is at most 255. */
 struct cache_key {
 	uint8_t bytes[256];
