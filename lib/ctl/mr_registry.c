@@ -171,6 +171,7 @@ struct mr_registry *mr_registry_create(
 	reg->store = store;
 	reg->node = node;
 	pthread_mutex_init(&reg->change, NULL);
+	pthread_mutex_init(&reg->forget, NULL);
 	pthread_rwlock_init(&reg->publish, NULL);
 	ret = load(reg, err);
 	if (ret < 0) {
@@ -190,6 +191,7 @@ void mr_registry_free(struct mr_registry *reg)
 	mr_mem_free(reg->mem);
 	pthread_rwlock_destroy(&reg->publish);
 	pthread_mutex_destroy(&reg->change);
+	pthread_mutex_destroy(&reg->forget);
 	free(reg);
 }
 

@@ -16,6 +16,7 @@ struct mr_registry {
 	struct mr_store *store;
 	unsigned node;
 	pthread_mutex_t change;   // held by a change from its first look to its last
+	pthread_mutex_t forget;   // a cache takes one drop of a space at a time
 	pthread_rwlock_t publish; // write: while the pointer turns over; read: while it is used
 	struct mr_published *published;
 	void *mem;           // what it lives in

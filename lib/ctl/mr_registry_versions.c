@@ -64,6 +64,7 @@ int mr_registry_set_policy(struct mr_registry *reg, const struct mr_catalog *cat
 
 void mr_registry_forget_cached(struct mr_registry *reg, mr_space_t space)
 {
+	pthread_mutex_lock(&reg->forget);
 	for (unsigned i = 0; i < reg->tiers->n_nodes; i++) {
 		uint64_t cursor = 0;
 
@@ -71,6 +72,7 @@ void mr_registry_forget_cached(struct mr_registry *reg, mr_space_t space)
 			mr_cache_drop_space(
 				reg->tiers->nodes[i].cache, space, &cursor, UINT64_MAX);
 	}
+	pthread_mutex_unlock(&reg->forget);
 }
 
 static int drop_rows(struct mr_registry *reg, mr_space_t space, struct mr_err *err)
