@@ -32,7 +32,7 @@
 #define mr_rx_router_mtu bare_rx_router_mtu
 #define mr_rx_run bare_rx_run
 #define mr_rx_sample bare_rx_sample
-#define mr_rx_send bare_rx_send
+#define mr_rx_send_chain bare_rx_send_chain
 #define mr_rx_send_control bare_rx_send_control
 #define mr_rx_set_counters bare_rx_set_counters
 #define mr_rx_terms bare_rx_terms

@@ -8,6 +8,9 @@
 // Lookups in flight between two prefetch steps: 16 hide uniform misses, skewed keys want 32.
 #define PROBE_CHUNK 32u
 
+// Lookups after which what is asked first may change.
+#define LEAD_MAX 256
+
 // Whether these bytes can be no key of the view's sets, which are all keyed alike.
 static bool is_bad_key(const struct mr_view *view, const uint8_t *key, unsigned key_bytes)
 {
@@ -57,98 +60,135 @@ void mr_probe_add(struct mr_probe *probe, const struct mr_wire_request *req,
 		add_keys(probe, req, view, keys);
 }
 
-// Which of n lookups the filter cannot rule out; without a filter, all of them.
-static uint64_t filter_test(const struct mr_bloom *bloom, const uint64_t *hashes, unsigned n)
+static mr_always_inline uint64_t first_n(unsigned n)
 {
-	return bloom != NULL ? mr_bloom_test_bulk(bloom, hashes, n) : UINT64_MAX;
+	return n < 64 ? (UINT64_C(1) << n) - 1 : UINT64_MAX;
 }
 
-// Asks for the rows of lookups [first, end), or, where one has none here, for its line of the
-// filter.
+// Asks for what lookups [first, end), at most PROBE_CHUNK of them, read first: a line of the filter
+// or of the cache's index. Here and not as each key is hashed: a prefetch whose translation is not
+// at hand holds up what follows it, and only next to others of its kind it holds up nothing else.
+static mr_always_inline void prefetch_first(const struct mr_probe *probe, unsigned first,
+	unsigned end, const struct mr_cache *cache, const struct mr_bloom *filter_first)
+{
+	end = MR_MIN(end, first + PROBE_CHUNK);
+	for (unsigned i = first; i < end; i++)
+		mr_prefetch(filter_first != NULL ? mr_bloom_line(filter_first, probe->hashes[i])
+						 : mr_cache_bucket_line(cache, probe->hashes[i]));
+}
+
+// Asks for the rows of lookups first + i, bit i of `todo`, or, where one has none here and `bloom`
+// is given, for its line of the filter.
 static mr_always_inline void prefetch_rows(const struct mr_probe *probe, unsigned first,
-	unsigned end, const struct mr_cache *cache, const struct mr_bloom *bloom)
+	uint64_t todo, const struct mr_cache *cache, const struct mr_bloom *bloom)
 {
 	uint64_t second = 0;
 
-	for (unsigned i = first; i < end; i++) {
-		enum mr_cache_promise promise =
-			mr_cache_prefetch_row_inline(cache, probe->hashes[i]);
+	for (; todo != 0; todo &= todo - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(todo);
+		uint64_t hash = probe->hashes[first + i];
+		enum mr_cache_promise promise = mr_cache_prefetch_row_inline(cache, hash);
 
-		second |= (uint64_t)(promise == MR_CACHE_SECOND) << (i - first);
+		second |= (uint64_t)(promise == MR_CACHE_SECOND) << i;
 		if (promise == MR_CACHE_ABSENT && bloom != NULL)
-			mr_prefetch(mr_bloom_line(bloom, probe->hashes[i]));
+			mr_prefetch(mr_bloom_line(bloom, hash));
 	}
 	for (; second != 0; second &= second - 1)
 		mr_cache_prefetch_second_inline(
 			cache, probe->hashes[first + (unsigned)__builtin_ctzll(second)]);
 }
 
-// Looks lookups [first, end) up in the cache. @return bit i: lookup first + i is not there.
-static mr_always_inline uint64_t find_chunk(struct mr_probe *probe, unsigned first, unsigned end,
+// Looks lookups first + i, bit i of `todo`, up in the cache. @return those that are not there.
+static mr_always_inline uint64_t find_rows(struct mr_probe *probe, unsigned first, uint64_t todo,
 	struct mr_node *node, uint64_t now_ticks)
 {
 	uint64_t absent = 0;
 
-	for (unsigned i = first; i < end; i++) {
-		struct mr_lookup *lookup = &probe->lookups[i];
+	for (; todo != 0; todo &= todo - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(todo);
+		struct mr_lookup *lookup = &probe->lookups[first + i];
 
 		if (mr_unlikely(lookup->outcome == MR_OUTCOME_BAD_KEY))
 			continue;
-		if (mr_cache_find_inline(node->cache, probe->hashes[i], lookup->space, lookup->key,
-			    lookup->key_bytes, now_ticks, &lookup->ref))
+		if (mr_cache_find_inline(node->cache, probe->hashes[first + i], lookup->space,
+			    lookup->key, lookup->key_bytes, now_ticks, &lookup->ref))
 			lookup->outcome = MR_OUTCOME_HIT;
 		else
-			absent |= UINT64_C(1) << (i - first);
+			absent |= UINT64_C(1) << i;
 	}
 	return absent;
 }
 
-// The filter is asked only for what the cache does not have: hits save its line.
-static void filter_chunk(
-	struct mr_probe *probe, unsigned first, uint64_t absent, const struct mr_bloom *bloom)
+// Marks what the filter rules out among lookups first + i, bit i of `todo`. @return the others.
+static mr_always_inline uint64_t filter_rows(
+	struct mr_probe *probe, unsigned first, uint64_t todo, const struct mr_bloom *bloom)
 {
-	uint64_t hashes[PROBE_CHUNK] = {0}, maybe;
+	uint64_t hashes[PROBE_CHUNK] = {0}, maybe, left = 0;
 	uint8_t at[PROBE_CHUNK];
 	unsigned n = 0;
 
-	for (; absent != 0; absent &= absent - 1) {
-		at[n] = (uint8_t)__builtin_ctzll(absent);
+	for (; todo != 0; todo &= todo - 1) {
+		at[n] = (uint8_t)__builtin_ctzll(todo);
 		hashes[n] = probe->hashes[first + at[n]];
 		n++;
 	}
-	maybe = filter_test(bloom, hashes, n);
-	for (unsigned i = 0; i < n; i++)
-		if (!(maybe >> i & 1))
-			probe->lookups[first + at[i]].outcome = MR_OUTCOME_NEGATIVE;
+	maybe = mr_bloom_test_bulk(bloom, hashes, n);
+	for (unsigned i = 0; i < n; i++) {
+		struct mr_lookup *lookup = &probe->lookups[first + at[i]];
+
+		if (maybe >> i & 1)
+			left |= UINT64_C(1) << at[i];
+		else if (mr_likely(lookup->outcome != MR_OUTCOME_BAD_KEY))
+			lookup->outcome = MR_OUTCOME_NEGATIVE;
+	}
+	return left;
 }
 
-// Asks for the buckets of lookups [first, first + PROBE_CHUNK) or up to end. Here and not as each
-// key is hashed: a prefetch whose translation is not at hand holds up what follows it, and only
-// next to others of its kind it holds up nothing else.
-static mr_always_inline void prefetch_buckets(
-	const struct mr_probe *probe, unsigned first, unsigned end, const struct mr_cache *cache)
+// Cache, then filter: hits save the filter's line.
+static mr_always_inline void run_cache_first(struct mr_probe *probe, unsigned first, unsigned n,
+	struct mr_node *node, const struct mr_bloom *bloom, uint64_t now_ticks)
 {
-	end = MR_MIN(end, first + PROBE_CHUNK);
-	for (unsigned i = first; i < end; i++)
-		mr_cache_prefetch_inline(cache, probe->hashes[i]);
+	uint64_t absent;
+
+	prefetch_rows(probe, first, first_n(n), node->cache, bloom);
+	absent = find_rows(probe, first, first_n(n), node, now_ticks);
+	probe->absent_lead += 2 * __builtin_popcountll(absent) - (int)n;
+	if (absent != 0 && bloom != NULL)
+		filter_rows(probe, first, absent, bloom);
+}
+
+// Filter, then cache: what is absent saves the index's line.
+static mr_always_inline void run_filter_first(struct mr_probe *probe, unsigned first, unsigned n,
+	struct mr_node *node, const struct mr_bloom *bloom, uint64_t now_ticks)
+{
+	uint64_t maybe = filter_rows(probe, first, first_n(n), bloom), todo;
+
+	probe->absent_lead += (int)n - 2 * __builtin_popcountll(maybe);
+	for (todo = maybe; todo != 0; todo &= todo - 1)
+		mr_cache_prefetch_inline(
+			node->cache, probe->hashes[first + (unsigned)__builtin_ctzll(todo)]);
+	prefetch_rows(probe, first, maybe, node->cache, NULL);
+	find_rows(probe, first, maybe, node, now_ticks);
 }
 
 void mr_probe_run(struct mr_probe *probe, unsigned first, unsigned end, struct mr_node *node,
 	uint64_t now_ticks)
 {
 	const struct mr_bloom *bloom = mr_node_bloom(node);
+	// Whichever has settled more lookups lately goes first: the other is then seldom read.
+	const struct mr_bloom *filter_first = probe->absent_lead > 0 ? bloom : NULL;
 
-	prefetch_buckets(probe, first, end, node->cache);
+	prefetch_first(probe, first, end, node->cache, filter_first);
 	for (; first < end; first += PROBE_CHUNK) {
-		unsigned next = MR_MIN(first + PROBE_CHUNK, end);
-		uint64_t absent;
+		unsigned n = MR_MIN(end - first, PROBE_CHUNK);
 
-		prefetch_buckets(probe, next, end, node->cache);
-		prefetch_rows(probe, first, next, node->cache, bloom);
-		absent = find_chunk(probe, first, next, node, now_ticks);
-		if (absent != 0)
-			filter_chunk(probe, first, absent, bloom);
+		prefetch_first(probe, first + n, end, node->cache, filter_first);
+		if (filter_first != NULL)
+			run_filter_first(probe, first, n, node, bloom, now_ticks);
+		else
+			run_cache_first(probe, first, n, node, bloom, now_ticks);
 	}
+	probe->absent_lead = MR_MAX(MR_MIN(probe->absent_lead, LEAD_MAX), -LEAD_MAX);
 }
 
 bool mr_probe_again(struct mr_probe *probe, unsigned i, struct mr_node *node, uint64_t now_ticks)

@@ -39,6 +39,7 @@ struct mr_lookup {
 /** An lcore's scratch for a burst of lookups. Owner: the lcore. */
 struct mr_probe {
 	unsigned n;
+	int absent_lead; //!< more than 0: lately the cache lacked more lookups than it had
 	uint64_t hashes[MR_PROBE_MAX];
 	struct mr_lookup lookups[MR_PROBE_MAX];
 };

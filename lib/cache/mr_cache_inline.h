@@ -406,9 +406,16 @@ static mr_always_inline bool mr_cache_valid_inline(const struct mr_cache_ref *re
 	return atomic_load_explicit(&b->version, memory_order_relaxed) == ref->version;
 }
 
+/** The line of the index that a lookup reads first. */
+static mr_always_inline const void *mr_cache_bucket_line(
+	const struct mr_cache *cache, uint64_t hash)
+{
+	return &cache->buckets[mr_cache_primary(cache, hash)];
+}
+
 static mr_always_inline void mr_cache_prefetch_inline(const struct mr_cache *cache, uint64_t hash)
 {
-	mr_prefetch(&cache->buckets[mr_cache_primary(cache, hash)]);
+	mr_prefetch(mr_cache_bucket_line(cache, hash));
 }
 
 static mr_always_inline void mr_cache_prefetch_loc(const struct mr_cache *cache, uint32_t loc)

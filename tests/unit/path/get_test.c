@@ -72,6 +72,18 @@ static void each_outcome(void **state)
 	}
 }
 
+// The same when the filter is asked first, as it is once most of what is asked for is absent.
+static void each_outcome_after_many_absent(void **state)
+{
+	unsigned keys[150];
+
+	for (unsigned i = 0; i < MR_ARRAY_SIZE(keys); i++)
+		keys[i] = 20 + i;
+	for (unsigned turn = 0; turn < 3; turn++)
+		path_get_checked(&path, PATH_USER, keys, MR_ARRAY_SIZE(keys));
+	each_outcome(state);
+}
+
 // A miss fills the cache: the second time the RX lcore answers by itself, tombstones included.
 static void a_miss_becomes_a_hit(void **state)
 {
@@ -332,6 +344,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(each_outcome, setup, teardown),
+		cmocka_unit_test_setup_teardown(each_outcome_after_many_absent, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_miss_becomes_a_hit, setup, teardown),
 		cmocka_unit_test(replies_of_any_length),
 		cmocka_unit_test_setup_teardown(rows_in_pieces, setup, teardown),
