@@ -69,8 +69,7 @@ void mr_registry_forget_cached(struct mr_registry *reg, mr_space_t space)
 		uint64_t cursor = 0;
 
 		if (reg->tiers->nodes[i].cache != NULL)
-			mr_cache_drop_space(
-				reg->tiers->nodes[i].cache, space, &cursor, UINT64_MAX);
+			mr_cache_drop_space(reg->tiers->nodes[i].cache, space, &cursor, UINT64_MAX);
 	}
 	pthread_mutex_unlock(&reg->forget);
 }
