@@ -4,7 +4,8 @@
 // reply, after the lcore has had nothing to do for a while, by what it does when it has nothing to
 // do (rx_idle = poll | pause | sleep).
 //
-// bench_idle [--memory]; --memory prints the MB of hugepages wanted.
+// bench_idle [--memory] [MODE...], as poll or sleep-50us; --memory prints the MB of hugepages
+// wanted.
 #include <rte_launch.h>
 #include <rte_lcore.h>
 
@@ -16,7 +17,7 @@
 #include "mr_units.h"
 
 #define ROWS 10000u
-#define SAMPLES 400u
+#define SAMPLES 200u
 #define WARM_UP 20u
 
 static const struct {
@@ -78,7 +79,11 @@ static void measure(unsigned mode, unsigned quiet)
 	if (mode == 0)
 		poll_us[quiet] = stat.median;
 	snprintf(name, sizeof(name), "%s-after-%gms", modes[mode].name, quiet_ms[quiet]);
-	bench_line_ratio(name, "wake-up", stat.median, &stat, "us", poll_us[quiet]);
+	// Without polling before there is nothing to compare with.
+	if (poll_us[quiet] > 0)
+		bench_line_ratio(name, "wake-up", stat.median, &stat, "us", poll_us[quiet]);
+	else
+		bench_line_stat(name, "wake-up", &stat, "us");
 	bench_line(name, "wake-up-p99", us[SAMPLES * 99 / 100], "us");
 	bench_say("%-24s %8.2f us, p99 %8.2f us", name, stat.median, us[SAMPLES * 99 / 100]);
 }
@@ -127,6 +132,7 @@ static void run(unsigned mode, unsigned other)
 int main(int argc, char **argv)
 {
 	unsigned other;
+	bool wanted;
 
 	if (argc > 1 && strcmp(argv[1], "--memory") == 0)
 		return printf("%u\n", bench_work_megabytes(&bench_rows_64, ROWS)) < 0;
@@ -137,7 +143,12 @@ int main(int argc, char **argv)
 		bench_say("one CPU: nobody is there to wake the RX lcore");
 		return 0;
 	}
-	for (unsigned i = 0; i < MR_ARRAY_SIZE(modes); i++)
-		run(i, other);
+	for (unsigned i = 0; i < MR_ARRAY_SIZE(modes); i++) {
+		wanted = argc == 1;
+		for (int a = 1; a < argc; a++)
+			wanted = wanted || strcmp(argv[a], modes[i].name) == 0;
+		if (wanted)
+			run(i, other);
+	}
 	return 0;
 }

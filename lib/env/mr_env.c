@@ -5,12 +5,24 @@
 #include <rte_malloc.h>
 
 #include <errno.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 #include "mr_units.h"
 
 // Empty turns before an idle lcore lets go of its CPU: a burst or a miss is seldom alone.
 #define IDLE_TURNS 256u
+
+// The kernel adds up to 50 us to a thread's sleeps unless told not to.
+static void sleep_exactly(const struct timespec *nap)
+{
+	static _Thread_local bool is_told;
+
+	if (!is_told)
+		prctl(PR_SET_TIMERSLACK, 1UL, 0, 0, 0);
+	is_told = true;
+	nanosleep(nap, NULL);
+}
 
 void mr_idler_rest(struct mr_idler *idler)
 {
@@ -21,7 +33,7 @@ void mr_idler_rest(struct mr_idler *idler)
 	if (idler->mode == MR_IDLE_PAUSE || ++idler->empty_turns < IDLE_TURNS)
 		mr_pause();
 	else
-		nanosleep(&nap, NULL);
+		sleep_exactly(&nap);
 }
 
 void *mr_mem_alloc(const char *what, size_t bytes, size_t align, unsigned node)
