@@ -5,8 +5,8 @@
 // found work are timed: what a request costs there does not depend on where CPUs are. Two-lcore
 // mode runs both at once on two CPUs, with a core-to-core ping-pong before and after.
 //
-// bench_datapath [--rows N] [--local] [--memory] [CASE...]; --local leaves two-lcore mode out,
-// --memory prints the MB of hugepages wanted.
+// bench_datapath [--rows N] [--rounds N] [--local] [--memory] [CASE...]; --local leaves two-lcore
+// mode out, --memory prints the MB of hugepages wanted.
 #include <rte_ethdev.h>
 #include <rte_ether.h>
 #include <rte_launch.h>
@@ -82,6 +82,7 @@ static struct bench_lines lines;
 static struct mr_hist none;
 static double echo_ns; // 0: not measured
 static bool only_local;
+static unsigned rounds = ROUNDS;
 
 // ---- the RX side -------------------------------------------------------------------------------
 
@@ -263,7 +264,7 @@ static void run_local(const struct bench_case *c, struct bench_work *work)
 	static struct run run;
 
 	begin(&run, c, work);
-	cost = bench_measure(&lines, local_pass, &run, ROUNDS);
+	cost = bench_measure(&lines, local_pass, &run, rounds);
 	bench_line_cost(c->name, &cost);
 	print_rates(&run, cost.ns.median);
 	if (c->what == WHAT_ECHO) {
@@ -277,7 +278,8 @@ static void run_local(const struct bench_case *c, struct bench_work *work)
 	bench_line(c->name, "gaps", run.gaps, "ratio");
 	if (mr_counted(&counters->shed) > 0)
 		bench_line(c->name, "shed", (double)mr_counted(&counters->shed), "requests");
-	check(&run, counters, 2 * ROUNDS * run.requests * c->n_keys * work->table->n_sets);
+	check(&run, counters,
+		UINT64_C(2) * rounds * run.requests * c->n_keys * work->table->n_sets);
 }
 
 // ---- two lcores --------------------------------------------------------------------------------
@@ -498,9 +500,12 @@ int main(int argc, char **argv)
 			only_local = true;
 		else if (strcmp(argv[at], "--rows") == 0 && at + 1 < argc)
 			rows = strtoull(argv[++at], NULL, 10);
+		else if (strcmp(argv[at], "--rounds") == 0 && at + 1 < argc)
+			rounds = (unsigned)strtoul(argv[++at], NULL, 10);
 		else
 			return fprintf(stderr, "bench_datapath: what is %s?\n", argv[at]), 2;
 	}
+	rounds = MR_MAX(rounds, 1u);
 	if (only_memory)
 		return printf("%u\n", megabytes(rows, argc - at, argv + at)) < 0;
 	bench_begin("datapath");
