@@ -5,7 +5,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 . scripts/packages.sh
 
-all=(memory bloom cache cache-hit cache-memory wire row handoff datapath scale idle security telemetry)
+all=(memory bloom cache cache-hit cache-memory wire row handoff datapath scale idle security telemetry process)
 
 usage() {
     cat <<USAGE
@@ -88,6 +88,9 @@ elif [ -n "$report" ]; then
 fi
 
 install_missing "${build_packages[@]}" >&2 || exit 1
+if [[ " ${names[*]} " = *" process "* ]] && [ "$(id -u)" -eq 0 ]; then
+    install_servers "${bench_packages[@]}" >&2 || exit 1
+fi
 if [ ! -f "$dir/build.ninja" ]; then
     meson setup "$dir" "${setup[@]}" >/dev/null || exit 1
 fi
@@ -96,6 +99,7 @@ for name in "${names[@]}"; do
     case $name in
     kill) targets+=(app/millraced/millraced app/millrace/millrace) ;;
     sim) targets+=(tests/sim/sim) ;;
+    process) targets+=(bench/bench_process app/millraced/millraced app/millrace/millrace) ;;
     *) targets+=("bench/bench_$name") ;;
     esac
 done
@@ -140,6 +144,17 @@ long() {
     printf '{"bench":"%s","case":"long","metric":"time","value":%d,"unit":"s"}\n' "$name" $((SECONDS - start))
 }
 
+# millraced in a process of its own, against peers.
+process() {
+    if [ "$(id -u)" -ne 0 ]; then
+        echo "process: needs root, for network namespaces: left out" >&2
+        return
+    fi
+    reserve "$(python3 bench/process/process.py --memory "$@")"
+    python3 bench/process/process.py --build "$dir" "$@" || { echo "bench.sh: process failed" >&2; failed=1; }
+    give_back
+}
+
 failed=0
 for i in "${!names[@]}"; do
     own=()
@@ -150,6 +165,7 @@ for i in "${!names[@]}"; do
         [ ${#own[@]} -gt 0 ] || own=(--seeds 200 --steps 50000)
         long sim "$dir/tests/sim/sim" "${own[@]}"
         ;;
+    process) process "${own[@]}" ;;
     *) run "${names[i]}" "${own[@]}" ;;
     esac
 done

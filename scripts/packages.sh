@@ -5,6 +5,8 @@ build_packages=(gcc g++ meson ninja-build pkg-config libdpdk-dev librocksdb-dev 
     libnuma-dev libcmocka-dev libsodium-dev libjansson-dev libzstd-dev libmicrohttpd-dev)
 run_packages=(dpdk iproute2 iputils-ping procps python3)
 test_packages=(ethtool strace python3-scapy iputils-arping prometheus)
+# What scripts/bench.sh process compares with.
+bench_packages=(iproute2 util-linux ethtool python3 memcached redis-server)
 # A guest (tests/metal): its kernel is downloaded and unpacked, not installed.
 metal_packages=(qemu-system-x86 busybox-static kmod e2fsprogs dmsetup driverctl pciutils numactl)
 
@@ -24,6 +26,20 @@ install_missing() {
     export DEBIAN_FRONTEND=noninteractive
     apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null 2>&1 ||
         { apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null; }
+}
+
+# install_servers PACKAGE...: the same, and their services are not started.
+install_servers() {
+    local policy=/usr/sbin/policy-rc.d code=0
+    if [ -e "$policy" ] || [ "$(id -u)" -ne 0 ]; then
+        install_missing "$@"
+        return
+    fi
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod +x "$policy"
+    install_missing "$@" || code=$?
+    rm -f "$policy"
+    return $code
 }
 
 # build DIR [meson option...]: configures DIR if it is new and builds it.

@@ -49,31 +49,46 @@ static int ask_transparent(const struct rte_memseg_list *list, void *arg)
 	return madvise(list->base_va, list->len, MADV_HUGEPAGE) < 0;
 }
 
-void bench_eal(const char *program, unsigned megabytes)
-{
-	bench_eal_lcores(program, megabytes, 2);
-}
-
-void bench_eal_lcores(const char *program, unsigned megabytes, unsigned most)
+static void start_eal(const char *program, unsigned megabytes, unsigned most, bool shared)
 {
 	char name[256], heap[16], lcores[BENCH_LCORES_MAX * 8];
 	char in_memory[] = "--in-memory", no_huge[] = "--no-huge", no_shconf[] = "--no-shconf";
-	char no_pci[] = "--no-pci";
+	char no_pci[] = "--no-pci", one_file[] = "--single-file-segments";
 	char m[] = "-m", l[] = "--lcores", telemetry[] = "--no-telemetry",
 	     level[] = "--log-level=*:4";
 	bool huge = free_hugepages_mb() >= megabytes;
-	char *argv[] = {name, huge ? in_memory : no_shconf, no_pci, m, heap, l, lcores, telemetry,
-		level, no_huge};
+	char *argv[12] = {
+		name, huge ? in_memory : no_shconf, no_pci, m, heap, l, lcores, telemetry, level};
+	int argc = 9;
 
 	snprintf(name, sizeof(name), "%s", program);
 	snprintf(heap, sizeof(heap), "%u", megabytes);
 	print_lcores(lcores, sizeof(lcores), MR_MIN(most, BENCH_LCORES_MAX));
-	if (rte_eal_init((int)MR_ARRAY_SIZE(argv) - huge, argv) < 0)
+	if (!huge)
+		argv[argc++] = no_huge;
+	if (shared && huge)
+		argv[argc++] = one_file;
+	if (rte_eal_init(argc, argv) < 0)
 		bench_fail("EAL does not start with %u MB: %s", megabytes, rte_strerror(rte_errno));
 	if (!huge && rte_memseg_list_walk(ask_transparent, NULL) != 0)
 		bench_say("no transparent hugepages");
 	bench_say("%u MB of heap on %s; lcores %s", megabytes,
 		bench_pages_names[huge ? BENCH_PAGES_RESERVED : BENCH_PAGES_TRANSPARENT], lcores);
+}
+
+void bench_eal(const char *program, unsigned megabytes)
+{
+	start_eal(program, megabytes, 2, false);
+}
+
+void bench_eal_lcores(const char *program, unsigned megabytes, unsigned most)
+{
+	start_eal(program, megabytes, most, false);
+}
+
+void bench_eal_shared(const char *program, unsigned megabytes)
+{
+	start_eal(program, megabytes, 2, true);
 }
 
 unsigned bench_other_lcore(void)

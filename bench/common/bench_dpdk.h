@@ -18,6 +18,9 @@ void bench_eal(const char *program, unsigned megabytes);
 /** The same with up to @p lcores lcores instead of two. */
 void bench_eal_lcores(const char *program, unsigned megabytes, unsigned lcores);
 
+/** The same with memory that another process can map (virtio-user). */
+void bench_eal_shared(const char *program, unsigned megabytes);
+
 /** The other lcore, or RTE_MAX_LCORE. */
 unsigned bench_other_lcore(void);
 
