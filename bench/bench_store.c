@@ -3,11 +3,15 @@
 // What the store does on one core: warm multi-get by burst size, keys sorted or not, present and
 // absent; commits by burst size, synced and not; bulk load; scans; as-of reads; the change feed.
 // Baselines in the same run: RocksDB's own write batches and SST writer with the store's sizes, and
-// db_bench multireadrandom where it is installed.
+// db_bench multireadrandom where it is installed. Then the store opened again: until the first
+// right answer, with the filter read back and with one built from the store's keys. Last, reads by
+// compression, block size, and with a hash table in each block.
 //
 // bench_store [ROWS [DIRECTORY]]: 1000000 rows of 20 + 112 bytes below TMPDIR; JSON lines to
 // stdout, words for people to stderr.
+#include "mr_bloom.h"
 #include "mr_bytes.h"
+#include "mr_hash.h"
 #include "mr_store.h"
 #include "mr_store_bulk.h"
 #include "mr_store_feed.h"
@@ -16,6 +20,7 @@
 #include <errno.h>
 #include <ftw.h>
 #include <limits.h>
+#include <pthread.h>
 #include <rocksdb/c.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +46,7 @@ struct bench {
 	struct mr_store_reader *reader;
 	struct bench_keys keys;
 	uint64_t event_time_us;
+	double bulk_rate;
 	uint8_t key[BATCH_MAX][KEY_BYTES];
 	uint8_t row[BATCH_MAX][ROW_BYTES];
 	struct mr_store_get gets[BATCH_MAX];
@@ -283,28 +289,58 @@ static double db_bench_rate(struct bench *b, unsigned batch)
 
 // ---- cases -------------------------------------------------------------------------------------
 
+/** A range of the rows, loaded by a thread of its own. */
+struct bulk_part {
+	const struct bench *b;
+	struct mr_store_bulk *bulk;
+	unsigned index, n_parts;
+	pthread_t thread;
+};
+
+static void *run_bulk_part(void *arg)
+{
+	struct bulk_part *p = arg;
+	uint64_t begin = p->b->n_rows * p->index / p->n_parts;
+	uint64_t end = p->b->n_rows * (p->index + 1) / p->n_parts;
+	uint8_t key[KEY_BYTES], row[ROW_BYTES];
+	struct mr_err err = {""};
+
+	for (uint64_t i = begin; i < end; i++) {
+		struct mr_store_put put = {
+			.space = SPACE,
+			.key = key,
+			.key_bytes = KEY_BYTES,
+			.event_time_us = 1,
+			.row = row,
+			.row_bytes = ROW_BYTES,
+		};
+
+		make_key(key, 2 * i);
+		make_row(row, i);
+		check(mr_store_bulk_add(p->bulk, p->index, &put, &err), &err);
+	}
+	check(mr_store_bulk_part_end(p->bulk, p->index, &err), &err);
+	return NULL;
+}
+
+// As many parts as `millrace load --bulk` would make.
 static double bulk_rate(struct bench *b)
 {
+	struct bulk_part parts[MR_STORE_BULK_PARTS_MAX];
+	unsigned n_parts = (unsigned)MR_MIN(sysconf(_SC_NPROCESSORS_ONLN), 8L);
 	struct mr_err err = {""};
 	struct mr_store_bulk *bulk = mr_store_bulk_begin(b->store, SPACE, &err);
 	double begin = bench_now_ns();
 
 	if (bulk == NULL)
 		bench_fail("%s", err.text);
-	for (uint64_t i = 0; i < b->n_rows; i++) {
-		struct mr_store_put put = {
-			.space = SPACE,
-			.key = b->key[0],
-			.key_bytes = KEY_BYTES,
-			.event_time_us = 1,
-			.row = b->row[0],
-			.row_bytes = ROW_BYTES,
-		};
-
-		make_key(b->key[0], 2 * i);
-		make_row(b->row[0], i);
-		check(mr_store_bulk_add(bulk, 0, &put, &err), &err);
+	for (unsigned i = 0; i < n_parts; i++) {
+		parts[i] = (struct bulk_part){b, bulk, i, n_parts, 0};
+		if (pthread_create(&parts[i].thread, NULL, run_bulk_part, &parts[i]) != 0)
+			bench_fail("no thread");
 	}
+	for (unsigned i = 0; i < n_parts; i++)
+		pthread_join(parts[i].thread, NULL);
 	check(mr_store_bulk_finish(bulk, &err), &err);
 	return (double)b->n_rows / (bench_now_ns() - begin) * 1e9;
 }
@@ -322,7 +358,8 @@ static void bench_bulk(struct bench *b)
 		rates[i] = bulk_rate(b);
 	}
 	stat = bench_stat_of(rates, ROUNDS);
-	bench_line_ratio("bulk load", "rate", stat.median, &stat, "rows/s",
+	b->bulk_rate = stat.median;
+	bench_line_ratio("bulk-load", "rate", stat.median, &stat, "rows/s",
 		bench_stat_of(base, ROUNDS).median);
 }
 
@@ -412,6 +449,9 @@ static void bench_commits(struct bench *b)
 			v.sync ? "synced" : "unsynced");
 		bench_line_ratio(name, "rate", stat.median, &stat, "rows/s",
 			bench_stat_of(base, PASSES).median);
+		if (v.sync && v.batch == BATCH_MAX)
+			bench_line_ratio("bulk-load-against-commits", "rate", b->bulk_rate, NULL,
+				"rows/s", stat.median);
 	}
 	// Rows with history for the as-of reads.
 	for (uint64_t i = 0; i < 4096; i++) {
@@ -466,9 +506,183 @@ static void bench_feed(struct bench *b, uint64_t from)
 	mr_store_feed_close(feed);
 }
 
+// ---- start -------------------------------------------------------------------------------------
+
+// As lib/ctl rebuilds its filter. @return keys
+static uint64_t build_filter(struct mr_store *store, struct mr_bloom *bloom)
+{
+	struct mr_store_scan *scan = mr_store_scan_begin(store, 0);
+	uint64_t hashes[MR_BLOOM_BURST], keys = 0;
+	struct mr_store_item item;
+	struct mr_err err = {""};
+	unsigned n = 0;
+	int ret;
+
+	while ((ret = mr_store_scan_next(scan, &item, &err)) == 1) {
+		hashes[n++] = mr_hash_row(mr_hash_key(item.key, item.key_bytes), item.space);
+		if (n == MR_BLOOM_BURST) {
+			mr_bloom_add_bulk(bloom, hashes, n);
+			n = 0;
+		}
+		keys++;
+	}
+	check(ret, &err);
+	mr_bloom_add_bulk(bloom, hashes, n);
+	mr_store_scan_end(scan);
+	return keys;
+}
+
+static void first_answer(struct bench *b, const struct mr_bloom *bloom)
+{
+	static const struct variant v = {.batch = 1};
+
+	if (!mr_bloom_test(bloom, mr_hash_row(mr_hash_key(b->key[0], KEY_BYTES), SPACE)))
+		bench_fail("the filter has lost a key");
+	if (read_burst(b, &v) != 1)
+		bench_fail("no answer");
+}
+
+// From the store's opening to the first right answer. @return seconds
+static double start_once(struct bench *b, const struct mr_store_params *params,
+	struct mr_bloom **bloom, void *mem, size_t bytes, const char *saved)
+{
+	struct mr_bloom_params sizes = {.capacity_keys = b->n_rows + b->n_rows / 5, .fpr = 0.001};
+	double begin = bench_now_ns();
+	struct mr_err err = {""};
+	FILE *file;
+
+	b->store = mr_store_open(params, &err);
+	if (b->store == NULL)
+		bench_fail("%s", err.text);
+	b->reader = mr_store_reader_create(b->store, BATCH_MAX);
+	if (saved == NULL) {
+		double scan = bench_now_ns();
+		uint64_t keys;
+
+		*bloom = mr_bloom_init(mem, bytes, &sizes);
+		keys = build_filter(b->store, *bloom);
+		bench_line("start-rebuild-keys", "rate",
+			(double)keys / (bench_now_ns() - scan) * 1e9, "keys/s per core");
+	} else {
+		file = fopen(saved, "r");
+		if (file == NULL || fread(mem, 1, bytes, file) != bytes)
+			bench_fail("%s", saved);
+		fclose(file);
+		*bloom = mr_bloom_open(mem, bytes);
+		if (*bloom == NULL)
+			bench_fail("the saved filter is damaged");
+	}
+	make_key(b->key[0], 0);
+	first_answer(b, *bloom);
+	return (bench_now_ns() - begin) / 1e9;
+}
+
+static void close_store(struct bench *b)
+{
+	mr_store_reader_free(b->reader);
+	mr_store_close(b->store, NULL);
+	b->reader = NULL;
+	b->store = NULL;
+}
+
+static void bench_start(struct bench *b, const struct mr_store_params *params)
+{
+	struct mr_bloom_params sizes = {.capacity_keys = b->n_rows + b->n_rows / 5, .fpr = 0.001};
+	size_t bytes = mr_bloom_memsize(&sizes);
+	void *mem = aligned_alloc(64, MR_ALIGN_UP(bytes, (size_t)64));
+	struct mr_bloom *bloom;
+	const void *sealed;
+	size_t saved_bytes;
+	char saved[PATH_MAX];
+	FILE *file;
+
+	if (mem == NULL)
+		bench_fail("no memory");
+	for (unsigned i = 0; i < BATCH_MAX; i++)
+		b->gets[i] = (struct mr_store_get){
+			.space = SPACE, .key = b->key[i], .key_bytes = KEY_BYTES};
+	close_store(b);
+	bench_line("start-rebuild", "time", start_once(b, params, &bloom, mem, bytes, NULL), "s");
+	close_store(b);
+	snprintf(saved, sizeof(saved), "%s/filter", b->dir);
+	sealed = mr_bloom_bytes(bloom, &saved_bytes);
+	file = fopen(saved, "w");
+	if (file == NULL || fwrite(sealed, 1, saved_bytes, file) != saved_bytes ||
+		fclose(file) != 0)
+		bench_fail("%s", saved);
+	bench_line(
+		"start-saved", "time", start_once(b, params, &bloom, mem, saved_bytes, saved), "s");
+	free(mem);
+}
+
+// ---- kinds of tables ---------------------------------------------------------------------------
+
+// A tenth of the rows, in a store of its own that is warm. @return median rate
+static void bench_kind(const struct bench *b, const char *name, const char *compression,
+	uint32_t block_bytes, bool hash)
+{
+	static struct bench kind;
+	static const struct variant v = {.batch = 64};
+	struct mr_store_params params = {
+		.path = NULL,
+		.block_cache_bytes = CACHE_BYTES,
+		.compression = compression,
+		.block_bytes = block_bytes,
+		.block_hash_index = hash,
+		.numa_node = -1,
+	};
+	struct mr_store_stats stats;
+	struct mr_err err = {""};
+	struct bench_stat stat;
+	char path[PATH_MAX], line[64];
+
+	snprintf(path, sizeof(path), "%s/kind-%s", b->dir, name);
+	params.path = path;
+	kind = (struct bench){.dir = b->dir, .n_rows = MR_MAX(b->n_rows / 10, 4096u)};
+	kind.store = mr_store_open(&params, &err);
+	if (kind.store == NULL)
+		bench_fail("%s", err.text);
+	kind.reader = mr_store_reader_create(kind.store, BATCH_MAX);
+	bench_keys_init(&kind.keys, BENCH_UNIFORM, 0, kind.n_rows, 1);
+	for (unsigned i = 0; i < BATCH_MAX; i++)
+		kind.gets[i] = (struct mr_store_get){
+			.space = SPACE, .key = kind.key[i], .key_bytes = KEY_BYTES};
+	snprintf(line, sizeof(line), "load, %s", name);
+	bench_line(line, "rate", bulk_rate(&kind), "rows/s");
+	for (uint64_t n = 0; n < 2 * kind.n_rows; n += v.batch)
+		read_burst(&kind, &v);
+	stat = measure(&kind, read_burst, &v);
+	snprintf(line, sizeof(line), "read 64, %s", name);
+	bench_line_stat(line, "rate", &stat, "keys/s");
+	mr_store_stats(kind.store, &stats);
+	snprintf(line, sizeof(line), "disk, %s", name);
+	bench_line(line, "size", (double)stats.sst_bytes / (double)kind.n_rows, "B/row");
+	close_store(&kind);
+}
+
+static void bench_kinds(const struct bench *b)
+{
+	static const struct {
+		const char *name, *compression;
+		uint32_t block_bytes;
+		bool hash;
+	} kinds[] = {
+		{"none-16k", "none", 16 * MR_KIB, false},
+		{"lz4-16k", "lz4", 16 * MR_KIB, false},
+		{"zstd-16k", "zstd", 16 * MR_KIB, false},
+		{"zstd-4k", "zstd", 4 * MR_KIB, false},
+		{"zstd-64k", "zstd", 64 * MR_KIB, false},
+		{"zstd-16k-hash", "zstd", 16 * MR_KIB, true},
+	};
+
+	for (size_t i = 0; i < MR_ARRAY_SIZE(kinds); i++)
+		bench_kind(b, kinds[i].name, kinds[i].compression, kinds[i].block_bytes,
+			kinds[i].hash);
+}
+
 // ---- the run -----------------------------------------------------------------------------------
 
-static void open_all(struct bench *b)
+static void open_all(struct bench *b, struct mr_store_params *ret_params)
 {
 	static char path[PATH_MAX], raw_path[PATH_MAX];
 	struct mr_store_params params = {
@@ -483,6 +697,7 @@ static void open_all(struct bench *b)
 
 	snprintf(path, sizeof(path), "%s/store", b->dir);
 	snprintf(raw_path, sizeof(raw_path), "%s/raw", b->dir);
+	*ret_params = params;
 	b->store = mr_store_open(&params, &err);
 	if (b->store == NULL)
 		bench_fail("%s", err.text);
@@ -507,6 +722,7 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
 int main(int argc, char **argv)
 {
 	static struct bench b;
+	struct mr_store_params params;
 	const char *tmp = getenv("TMPDIR");
 	char dir[PATH_MAX];
 	uint64_t from;
@@ -522,7 +738,7 @@ int main(int argc, char **argv)
 	b.dir = dir;
 	bench_say("%llu rows of %u + %u bytes in %s", (unsigned long long)b.n_rows, KEY_BYTES,
 		ROW_BYTES, dir);
-	open_all(&b);
+	open_all(&b, &params);
 	bench_bulk(&b);
 	bench_reads(&b);
 	bench_scan(&b);
@@ -530,8 +746,9 @@ int main(int argc, char **argv)
 	bench_commits(&b);
 	bench_feed(&b, from);
 	bench_as_of(&b);
-	mr_store_reader_free(b.reader);
-	mr_store_close(b.store, NULL);
+	bench_start(&b, &params);
+	bench_kinds(&b);
+	close_store(&b);
 	rocksdb_writeoptions_destroy(raw_write);
 	rocksdb_close(raw);
 	nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);

@@ -5,7 +5,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 . scripts/packages.sh
 
-all=(memory bloom cache cache-hit cache-memory wire row handoff datapath scale idle security telemetry process)
+all=(memory bloom cache cache-hit cache-memory wire row handoff datapath scale idle security telemetry process store)
 
 usage() {
     cat <<USAGE

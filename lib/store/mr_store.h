@@ -44,6 +44,7 @@ struct mr_store_params {
 	uint32_t block_bytes;        //!< uncompressed block (16 KiB)
 	uint32_t blob_min_bytes;     //!< rows from this size on live in blob files (4 KiB)
 	const char *compression;     //!< none | lz4 | zstd (zstd)
+	bool block_hash_index;       //!< a hash table in each block; does not pay (bench store)
 	/**
 	 * Node to bind RocksDB's background threads to; -1: none. The block cache lies where the
 	 * threads run that read through it, so run the readers there, too.

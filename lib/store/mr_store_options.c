@@ -42,6 +42,11 @@ static void set_table(
 	rocksdb_block_based_options_set_block_cache(t, cache);
 	rocksdb_block_based_options_set_block_size(t, or_default(params->block_bytes, 16 * MR_KIB));
 	rocksdb_block_based_options_set_format_version(t, 5);
+	if (params->block_hash_index) {
+		rocksdb_block_based_options_set_data_block_index_type(
+			t, rocksdb_block_based_table_data_block_index_type_binary_search_and_hash);
+		rocksdb_block_based_options_set_data_block_hash_ratio(t, 0.75);
+	}
 	rocksdb_block_based_options_set_filter_policy(
 		t, rocksdb_filterpolicy_create_bloom_full(BLOOM_BITS_PER_KEY));
 	// Outside the cache they belong to the open files, and all files stay open: pinned.
