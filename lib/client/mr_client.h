@@ -56,6 +56,7 @@
 extern "C" {
 #endif
 
+#include "mr_client_tail.h"
 #include "mr_err.h"
 #include "mr_key.h"
 #include "mr_row.h"

@@ -140,6 +140,14 @@ static uint64_t put_change(FILE *out, const struct mr_store_change *change)
 	return 2 * bytes;
 }
 
+// Clients tell by it that asking again will not help.
+static int mark_too_old(int ret, struct mr_err *err)
+{
+	if (ret == -ESTALE)
+		mr_err_prefix(err, "too old: ");
+	return ret;
+}
+
 static int put_changes(struct mr_ctl *ctl, uint16_t set_id, FILE *out, struct mr_err *err)
 {
 	struct mr_store_change change;
@@ -180,8 +188,8 @@ int mr_ctl_tail(const struct mr_admin_request *r, FILE *out, struct mr_err *err,
 	if (from == 0)
 		from = mr_store_sequence(ctl->p.store) + 1;
 	if (feed_at(ctl, from, err) == NULL)
-		return -errno;
-	ret = put_changes(ctl, id, out, err);
+		return mark_too_old(-errno, err);
+	ret = mark_too_old(put_changes(ctl, id, out, err), err);
 	if (ret < 0)
 		mr_ctl_store_done(ctl);
 	return ret;
