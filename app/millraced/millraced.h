@@ -45,6 +45,7 @@ struct millraced {
 	struct mr_port ports[MR_PORTS_MAX];
 	struct link links[MR_PORTS_MAX];
 	struct mr_rx_other other[MR_PORTS_MAX];
+	struct mr_port kernels[MR_PORTS_MAX];         //!< of ports that have one
 	uint16_t queues[MR_LCORES_MAX][MR_PORTS_MAX]; //!< by RX lcore and port, or MR_RX_NO_QUEUE
 	struct mr_handoff handoff;
 	struct mr_io_locks *locks;

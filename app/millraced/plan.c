@@ -115,6 +115,9 @@ void plan_print(const struct millraced *m, FILE *out)
 		fprintf(out, "  port %s  %s  %s  UDP %" PRIu64 "  %" PRIu64 " queues\n", p->name,
 			p->device, p->address.text, p->udp_port,
 			p->queues != 0 ? p->queues : m->plan.n_rx);
+		if (p->kernel_device[0] != '\0')
+			fprintf(out, "    what is not for millrace  %s  %" PRIu64 " frames/s\n",
+				p->kernel_device, p->kernel_rate);
 	}
 	fprintf(out, "  store    %s\n", m->config.store.path);
 	fprintf(out, "  admin    %s\n", m->config.admin_socket);

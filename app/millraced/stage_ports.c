@@ -4,6 +4,7 @@
 #include <rte_ethdev.h>
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 
 // NUMA node of a card that EAL has found; -1: unknown, or a device that is made when it is opened.
@@ -78,6 +79,33 @@ static void report_distance(const struct millraced *m, const struct mr_port *por
 	}
 }
 
+// The port by which the kernel gets what is not for us.
+static int open_kernel(
+	struct millraced *m, unsigned i, const struct mr_config_port *config, struct mr_err *err)
+{
+	struct rte_mempool *pools[MR_PORT_QUEUES_MAX];
+	struct mr_port *kernel = &m->kernels[i];
+	int ret;
+
+	if (config->kernel_device[0] == '\0')
+		return 0;
+	for (unsigned k = 0; k < m->plan.n_rx; k++)
+		if (m->queues[k][i] != MR_RX_NO_QUEUE)
+			pools[m->queues[k][i]] = m->pools[mr_plan_rx(&m->plan, k)->node_index];
+	ret = mr_port_open_kernel(
+		kernel, &m->ports[i], config->kernel_device, m->drivers_dir, pools, err);
+	if (ret == 0)
+		ret = mr_port_start(kernel, err);
+	if (ret < 0)
+		return ret;
+	m->other[i].kernel = kernel;
+	m->other[i].kernel_rate = config->kernel_rate;
+	mr_log(MR_LOG_INFO, m->ports[i].name,
+		"what is not for millrace goes to the kernel by %s, %" PRIu64 " frames/s at most",
+		config->kernel_device, config->kernel_rate);
+	return 0;
+}
+
 int ports_start(struct millraced *m, struct mr_err *err)
 {
 	char text[2048];
@@ -87,6 +115,8 @@ int ports_start(struct millraced *m, struct mr_err *err)
 
 		if (ret == 0)
 			ret = mr_port_start(&m->ports[i], err);
+		if (ret == 0)
+			ret = open_kernel(m, i, &m->config.ports[i], err);
 		if (ret < 0)
 			return ret;
 		report_distance(m, &m->ports[i]);
@@ -101,6 +131,8 @@ void ports_stop(struct millraced *m)
 	while (m->n_ports > 0) {
 		struct mr_port *port = &m->ports[--m->n_ports];
 
+		mr_port_stop(&m->kernels[m->n_ports]);
+		mr_port_close(&m->kernels[m->n_ports]);
 		mr_port_stop(port);
 		mr_port_close(port);
 	}

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEYS_MAX 64u
+#define KEYS_MAX 128u
 #define SECTIONS_MAX 32u
 
 // A configuration being read, and where each key was found.
@@ -180,8 +180,31 @@ static int check_required(const struct reading *r, struct mr_err *err)
 	return 0;
 }
 
+// No device twice: neither at an earlier port, nor at both sides of this one.
+static int check_device(const struct reading *r, unsigned i, bool is_kernel, struct mr_err *err)
+{
+	const struct mr_config_port *port = &r->config.ports[i];
+	const char *key = is_kernel ? "kernel_device" : "device";
+	const char *device = is_kernel ? port->kernel_device : port->device;
+
+	for (unsigned j = 0; j <= i; j++) {
+		const struct mr_config_port *other = &r->config.ports[j];
+
+		if ((j < i && other->kernel_device[0] != '\0' &&
+			    mr_port_same_device(other->kernel_device, device)) ||
+			((j < i || is_kernel) && mr_port_same_device(other->device, device)))
+			return mr_fail(err, EINVAL,
+				"%s:%u: [port %s] %s = %.200s: is that of [port %s]", r->file,
+				line_of(r, (int)i, "port", key), port->name, key, device,
+				other->name);
+	}
+	return 0;
+}
+
 static int check_ports(const struct reading *r, struct mr_err *err)
 {
+	int ret;
+
 	for (unsigned i = 0; i < r->config.n_ports; i++) {
 		const struct mr_config_port *port = &r->config.ports[i];
 
@@ -190,12 +213,11 @@ static int check_ports(const struct reading *r, struct mr_err *err)
 				"%s:%u: [port %s] mtu = %u: 0 or at least 1280, as IPv6 asks",
 				r->file, line_of(r, (int)i, "port", "mtu"), port->name,
 				(unsigned)port->mtu_bytes);
-		for (unsigned j = 0; j < i; j++)
-			if (mr_port_same_device(r->config.ports[j].device, port->device))
-				return mr_fail(err, EINVAL,
-					"%s:%u: [port %s] device = %.200s: is that of [port %s]",
-					r->file, line_of(r, (int)i, "port", "device"), port->name,
-					port->device, r->config.ports[j].name);
+		ret = check_device(r, i, false, err);
+		if (ret == 0 && port->kernel_device[0] != '\0')
+			ret = check_device(r, i, true, err);
+		if (ret < 0)
+			return ret;
 	}
 	return 0;
 }

@@ -75,6 +75,8 @@ struct mr_config_port {
 	uint64_t mtu_bytes; //!< 0: the device's
 	uint64_t queues;    //!< 0: one for each RX lcore
 	uint64_t unreachable_rate;
+	char kernel_device[MR_CONFIG_TEXT_BYTES]; //!< "": none
+	uint64_t kernel_rate;
 	unsigned routers; //!< enum mr_routers
 };
 

@@ -193,7 +193,7 @@ const struct mr_config_key mr_config_keys[] = {
 		.initial = "0",
 		.offset = AT_PORT(queues),
 		.help = "Queues to use, at most one for each RX lcore; 0: one for each. Fewer go "
-                        "to "
+			"to "
 			"RX lcores on the card's own NUMA node first."},
 	{.section = "port",
 		.key = "unreachable_rate",
@@ -206,6 +206,28 @@ const struct mr_config_key mr_config_keys[] = {
 		.help = "Datagrams of allowed senders to other UDP ports are answered with \"port "
 			"unreachable\", so many a second and never longer than they are. 0: they "
 			"are dropped."},
+	{.section = "port",
+		.key = "kernel_device",
+		.type = MR_CONFIG_TEXT,
+		.min = 0,
+		.max = 255,
+		.initial = "",
+		.offset = AT_PORT(kernel_device),
+		.help = "A virtual device whose other side is the kernel's (net_tap9,iface=mrk0), "
+                        "by "
+			"which what is not for millrace reaches it, and it the network: ssh or a "
+			"routing daemon on the same card (docs/drivers.md). Empty: none."},
+	{.section = "port",
+		.key = "kernel_rate",
+		.type = MR_CONFIG_COUNT,
+		.unit = "frames per second",
+		.min = 1,
+		.max = 10000000,
+		.initial = "10000",
+		.offset = AT_PORT(kernel_rate),
+		.help = "To the kernel and from it, each. What comes beyond it is dropped; what "
+                        "the "
+			"kernel sends waits."},
 	{.section = "port",
 		.key = "router_advertisements",
 		.type = MR_CONFIG_CHOICE,

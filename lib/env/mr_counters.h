@@ -79,6 +79,8 @@ const char *mr_stage_help(enum mr_stage stage);
 	X(datagrams, "packets", "reply datagrams sent, further ones of one reply included") \
 	X(announced, "packets", "addresses announced to neighbours")                        \
 	X(unreachable, "packets", "of control: datagrams to other ports, answered so")      \
+	X(from_kernel, "packets", "frames of the kernel's that were sent")                  \
+	X(from_kernel_full, "packets", "frames of the kernel's that a port did not take")   \
 	X(turns, "turns", "turns of the loop")                                              \
 	X(turns_idle, "turns", "turns that found nothing to do")                            \
 	X(busy_cycles, "cycles", "TSC cycles of turns that found work")                     \

@@ -36,6 +36,10 @@
 	X(udp_checksum, "UDP checksum wrong")                                                \
 	X(udp_port, "UDP to a port where nothing listens")                                   \
 	X(udp_source, "UDP from port 0, to which no reply can go")                           \
+	/* the kernel's share, where it has one */                                           \
+	X(to_kernel, "not for us: given to the kernel")                                      \
+	X(kernel_limited, "for the kernel, beyond the rate that it may have")                \
+	X(kernel_full, "for the kernel, whose port took no more")                            \
 	X(mbuf_chained, "frame that the driver delivered in more than one segment")          \
 	/* senders */                                                                        \
 	X(acl_refused, "sender's address is in no prefix that may ask")                      \

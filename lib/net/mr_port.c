@@ -251,6 +251,8 @@ static int choose_offloads(struct opening *o)
 
 	port->rx_capa = o->info.rx_offload_capa;
 	port->tx_capa = o->info.tx_offload_capa;
+	if (o->params->is_kernel)
+		return 0;
 	error = choose(
 		o, driver->rx_checksum, "rx_checksum", RX_CKSUM, port->rx_capa, &port->rx_offloads);
 	if (error == 0)
@@ -292,7 +294,7 @@ static int choose_rss(struct opening *o)
 	if (strstr(fields, "udp") != NULL)
 		want |= RTE_ETH_RSS_UDP;
 	port->rss_capa = o->info.flow_type_rss_offloads;
-	if (port->n_queues == 1 || port->driver.rss == MR_SWITCH_OFF)
+	if (port->n_queues == 1 || port->driver.rss == MR_SWITCH_OFF || o->params->is_kernel)
 		return 0;
 	port->rss_hf = want & port->rss_capa;
 	if (port->rss_hf == 0 && port->driver.rss == MR_SWITCH_ON)
@@ -401,7 +403,7 @@ static int check_params(
 	if (params->n_queues > MR_PORT_QUEUES_MAX)
 		return fail(port, err, E2BIG, "%u queues asked for, at most %u in this build",
 			params->n_queues, MR_PORT_QUEUES_MAX);
-	if (params->n_ip4 + params->n_ip6 == 0)
+	if (params->n_ip4 + params->n_ip6 == 0 && !params->is_kernel)
 		return fail(port, err, EINVAL, "no IP address: nothing could ever reach it");
 	if (params->n_ip4 > MR_NET_ADDRS_MAX || params->n_ip6 > MR_NET_ADDRS_MAX)
 		return fail(port, err, E2BIG, "at most %u IPv4 and %u IPv6 addresses",
@@ -452,6 +454,52 @@ int mr_port_open(struct mr_port *port, const struct mr_port_params *params, stru
 			return error;
 		}
 	}
+	return 0;
+}
+
+// Kernel and card share one address, so that neither has to know of the other.
+static int share_mac(struct mr_port *port, const struct mr_port *of, struct mr_err *err)
+{
+	struct rte_ether_addr mac;
+	int error;
+
+	if (memcmp(port->self.mac, of->self.mac, sizeof(of->self.mac)) == 0)
+		return 0;
+	memcpy(mac.addr_bytes, of->self.mac, sizeof(mac.addr_bytes));
+	error = rte_eth_dev_default_mac_addr_set(port->port_id, &mac);
+	if (error < 0)
+		return fail(port, err, -error,
+			"cannot take the MAC address of %s: %s; say mac=... behind the device",
+			of->device, strerror(-error));
+	memcpy(port->self.mac, of->self.mac, sizeof(of->self.mac));
+	return 0;
+}
+
+int mr_port_open_kernel(struct mr_port *port, struct mr_port *of, const char *device,
+	const char *drivers_dir, struct rte_mempool *const *pools, struct mr_err *err)
+{
+	struct mr_port_params params = {
+		.name = of->name,
+		.device = device,
+		.drivers_dir = drivers_dir,
+		.n_queues = of->n_queues,
+		.mtu_bytes = of->mtu_bytes,
+		.is_kernel = true,
+	};
+	int error;
+
+	memcpy(params.pools, pools, of->n_queues * sizeof(params.pools[0]));
+	error = mr_port_open(port, &params, err);
+	if (error < 0)
+		return error;
+	error = share_mac(port, of, err);
+	if (error < 0) {
+		mr_port_close(port);
+		return error;
+	}
+	// The kernel has groups of its own; cards that cannot do this have no filter.
+	if (rte_eth_allmulticast_enable(of->port_id) == 0)
+		of->multicast = MR_PORT_MULTICAST_ALL;
 	return 0;
 }
 

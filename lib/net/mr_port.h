@@ -47,6 +47,7 @@ struct mr_port_params {
 	uint16_t n_queues;       //!< pairs; one RX lcore each
 	uint16_t mtu_bytes;      //!< 0: the device's
 	uint16_t udp_port;
+	bool is_kernel;   //!< of mr_port_open_kernel(): no addresses, no offloads
 	bool tx_segments; //!< replies may be chained mbufs; costs the drivers' fastest TX paths
 	uint8_t n_ip4, n_ip6;
 	uint32_t ip4_be[MR_NET_ADDRS_MAX];
@@ -105,6 +106,16 @@ struct mr_port {
  * @return 0, or -errno with a message: no such device, too few queues, MTU out of range, ...
  */
 int mr_port_open(struct mr_port *port, const struct mr_port_params *params, struct mr_err *err);
+
+/**
+ * Opens a port whose other side is the kernel's (net_tap, net_virtio_user), for what arrives at
+ * @p of and is not for us: as many queues, the same pools, MTU and MAC address; frames pass through
+ * as they are, so that no offload is used. From then on @p of, which is started, takes all
+ * multicast.
+ * @return as mr_port_open().
+ */
+int mr_port_open_kernel(struct mr_port *port, struct mr_port *of, const char *device,
+	const char *drivers_dir, struct rte_mempool *const *pools, struct mr_err *err);
 
 /** Do two device strings name one device, whatever their arguments? */
 bool mr_port_same_device(const char *a, const char *b);

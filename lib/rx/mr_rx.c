@@ -140,6 +140,8 @@ static unsigned serve_port(struct mr_rx *rx, unsigned port_index)
 	}
 	note_slow(rx, tsc);
 	TIMED(rx, MR_STAGE_transmit, n, mr_rx_transmit(rx, port_index));
+	if (mr_unlikely(rx->n_to_kernel > 0))
+		mr_rx_to_kernel(rx);
 	if (rx->n_answered > 0)
 		mr_hist_record(&rx->counters.inline_cycles, tsc - rx->burst_tsc, rx->n_answered);
 	return n;
@@ -172,6 +174,8 @@ unsigned mr_rx_turn(struct mr_rx *rx)
 			n += serve_port(rx, i);
 	if (rx->in_flight > 0)
 		n += serve_finished(rx);
+	if (mr_unlikely(rx->has_kernel))
+		n += mr_rx_from_kernel(rx);
 	mr_rcu_quiescent(rx->p.tiers->rcu, rx->slot);
 	return n;
 }

@@ -31,6 +31,10 @@
 /** What becomes of frames at a port that are not requests. */
 struct mr_rx_other {
 	uint64_t unreachable_rate; //!< "port unreachable" a second, all lcores together; 0: none
+	//! A port behind which the kernel is, with the same queues and pools as the port itself:
+	//! gets what is not for us, and what it sends goes out. NULL: none.
+	const struct mr_port *kernel;
+	uint64_t kernel_rate; //!< frames a second each way, all lcores together
 };
 
 struct mr_rx_params {

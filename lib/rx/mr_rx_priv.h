@@ -42,6 +42,9 @@ struct mr_rx_other_port {
 	struct mr_guard_limit unreachable; //!< cost 0: none are sent
 	uint64_t unreachable_due;
 	_Atomic uint32_t router_mtu;
+	const struct mr_port *kernel; //!< NULL: none
+	struct mr_guard_limit kernel_limit;
+	uint64_t to_kernel_due, from_kernel_due;
 };
 
 struct mr_rx {
@@ -77,6 +80,10 @@ struct mr_rx {
 
 	uint64_t accesses; //!< row accesses by this lcore
 	uint64_t in_flight;
+
+	bool has_kernel;      //!< at any port
+	unsigned n_to_kernel; //!< of the burst in hand
+	struct rte_mbuf *to_kernel[MR_RX_BURST_MAX];
 
 	struct mr_rx_out out[MR_PORTS_MAX];
 	struct mr_rx_request requests[MR_RX_BURST_MAX];
@@ -159,6 +166,12 @@ void mr_rx_other_init(struct mr_rx *rx);
 
 /** Does with a frame what is to be done with those that are refused under @p reason. */
 void mr_rx_other(struct mr_rx *rx, struct rte_mbuf *m, enum mr_reason reason);
+
+/** Gives the kernel its frames of the burst. */
+void mr_rx_to_kernel(struct mr_rx *rx);
+
+/** Sends what the kernel has for the ports, within its rate. @return frames. */
+unsigned mr_rx_from_kernel(struct mr_rx *rx);
 
 /** Queues a frame that answers ARP, neighbour discovery, echo and the like. */
 void mr_rx_send_control(struct mr_rx *rx, struct rte_mbuf *m, unsigned bytes);

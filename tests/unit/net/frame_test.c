@@ -191,7 +191,7 @@ static void every_refusal_has_its_reason(void **state)
 				mr_reason_name(r->reason));
 		seen[reason] = true;
 	}
-	for (unsigned i = 0; i < MR_REASON_mbuf_chained; i++) {
+	for (unsigned i = 0; i < MR_REASON_to_kernel; i++) {
 		if (!seen[i])
 			fail_msg("no case for %s", mr_reason_name(i));
 	}
