@@ -135,7 +135,7 @@ static void add_write(
 	set(json, "version", req->version);
 	set_layout(json, req->layout);
 	if (req->mac != NULL)
-		set(json, "mac_key", mr_load_le32(&req->mac->key_id));
+		set(json, "mac_key", mr_load_le32(req->mac));
 	while (mr_wire_record_next(req, &cursor, &row)) {
 		json_t *record = json_object();
 
