@@ -72,7 +72,7 @@ if [ $engine = afl ]; then
     found=$(find "$findings" -path '*/crashes/id*' | wc -l)
 else
     "$program" -max_total_time="$seconds" -artifact_prefix="$findings/" -rss_limit_mb=4096 \
-        -timeout=10 "$@" "$corpus" "${seeds[@]}" || true
+        -timeout=60 -report_slow_units=60 "$@" "$corpus" "${seeds[@]}" || true
     found=$(find "$findings" -type f | wc -l)
 fi
 echo "$target: $found finding(s), $(find "$corpus" -type f | wc -l) inputs kept in $corpus"
