@@ -27,10 +27,13 @@ static const struct stage stages[] = {
 
 static void usage(FILE *out)
 {
-	fputs("usage: millraced -c FILE [--check]\n"
+	fputs("usage: millraced -c FILE [--check [--ports]]\n"
 	      "\n"
 	      "  -c, --config FILE   configuration (docs/configuration.md)\n"
 	      "      --check         validate FILE, print what would be started, and exit\n"
+	      "      --ports         with --check: opens the ports, which nothing else may be "
+	      "using,\n"
+	      "                      prints what each gets and why, and closes them\n"
 	      "  -h, --help          this text\n"
 	      "      --version       version\n"
 	      "\n"
@@ -99,18 +102,48 @@ static int run(struct millraced *m)
 	return ret == 0 ? 0 : 1;
 }
 
+// Opens the ports, says what they got, and closes them.
+static int check_ports(struct millraced *m)
+{
+	static const struct stage needed[] = {
+		{"eal", eal_start, eal_stop},
+		{"memory", memory_start, memory_stop},
+		{"ports", ports_start, ports_stop},
+	};
+	struct mr_err err = {0};
+	unsigned started = 0;
+	char text[4096];
+	int ret = 0;
+
+	while (started < MR_ARRAY_SIZE(needed) && ret == 0)
+		ret = needed[started++].start(m, &err);
+	if (ret < 0)
+		fprintf(stderr, "millraced: %s: %s\n", needed[started - 1].name, err.text);
+	for (unsigned i = 0; i < m->n_ports && ret == 0; i++) {
+		mr_port_describe(&m->ports[i], text, sizeof(text));
+		fputs(text, stdout);
+	}
+	// EAL that did not come up has nothing to clean up.
+	if (started == 1 && ret < 0)
+		started = 0;
+	while (started > 0)
+		needed[--started].stop(m);
+	return ret == 0 ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"config", required_argument, NULL, 'c'},
 		{"check", no_argument, NULL, 'k'},
+		{"ports", no_argument, NULL, 'p'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'v'},
 		{NULL, 0, NULL, 0},
 	};
 	static struct millraced m;
 	struct mr_err err = {0};
-	bool check = false;
+	bool check = false, ports = false;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
@@ -120,6 +153,9 @@ int main(int argc, char **argv)
 			break;
 		case 'k':
 			check = true;
+			break;
+		case 'p':
+			ports = true;
 			break;
 		case 'v':
 			puts("millraced " MR_VERSION);
@@ -132,7 +168,7 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
-	if (m.config_file == NULL || optind != argc) {
+	if (m.config_file == NULL || optind != argc || (ports && !check)) {
 		usage(stderr);
 		return 2;
 	}
@@ -147,7 +183,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	if (check)
-		return 0;
+		return ports ? check_ports(&m) : 0;
 	block_signals();
 	return run(&m);
 }

@@ -120,6 +120,10 @@ int ports_start(struct millraced *m, struct mr_err *err)
 		if (ret < 0)
 			return ret;
 		report_distance(m, &m->ports[i]);
+		if (m->ports[i].steering == MR_PORT_STEERING_REFUSED)
+			mr_log(MR_LOG_WARNING, m->ports[i].name,
+				"no steering by key: the device says '%s'; keys go to any queue",
+				m->ports[i].steering_error);
 		mr_port_describe(&m->ports[i], text, sizeof(text));
 		mr_log(MR_LOG_DEBUG, m->ports[i].name, "%s", text);
 	}

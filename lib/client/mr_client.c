@@ -47,6 +47,8 @@ static int set_options(
 	o->max_in_flight = or_default(o->max_in_flight, DEFAULT_IN_FLIGHT);
 	o->n_sockets = or_default(o->n_sockets, DEFAULT_SOCKETS);
 	o->max_payload_bytes = or_default(o->max_payload_bytes, MAX_PAYLOAD_BYTES);
+	while (o->steer_by_key && (o->n_sockets & (o->n_sockets - 1)) != 0)
+		o->n_sockets++;
 	o->socket_bytes = or_default(o->socket_bytes, DEFAULT_SOCKET_BYTES);
 	if (o->max_in_flight > MAX_IN_FLIGHT)
 		return mr_fail(err, EINVAL, "max_in_flight %u: at most %u", o->max_in_flight,

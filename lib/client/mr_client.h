@@ -88,6 +88,13 @@ struct mr_client_options {
 	 * at by mr_client_open() only. NULL: writes are not signed.
 	 */
 	const char *mac_key_file;
+	/**
+	 * Sends every request for a key from one and the same socket, and gives the sockets source
+	 * ports whose low bits count them: a server whose port is steered by key
+	 * (docs/drivers.md) then always looks a key up on one lcore. A request of several keys goes
+	 * by its first. n_sockets is rounded up to a power of two.
+	 */
+	bool steer_by_key;
 };
 
 /** How a get reads. All zero: fast, every key by itself as fresh as its last acknowledged write. */

@@ -62,10 +62,31 @@ void mr_client_part_free(struct mr_client *client, struct mr_client_part *part)
 	client->free_slots[client->n_free++] = (uint32_t)(part - client->slots);
 }
 
+// FNV-1a: which socket a key goes by is the client's own affair.
+static uint32_t hash_of(const uint8_t *key, unsigned bytes)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (unsigned i = 0; i < bytes; i++)
+		hash = (hash ^ key[i]) * UINT64_C(0x100000001b3);
+	return (uint32_t)(hash ^ hash >> 32);
+}
+
+static unsigned choose_socket(struct mr_client *client, const struct mr_client_part *part)
+{
+	const struct mr_client_ask *ask;
+
+	if (!client->options.steer_by_key || part->n_keys == 0)
+		return client->next_link++ % client->options.n_sockets;
+	ask = &part->call->asks[part->first_key];
+	return hash_of(part->call->blob + ask->key_offset, ask->key_bytes) &
+	       (client->options.n_sockets - 1);
+}
+
 void mr_client_part_queue(struct mr_client *client, struct mr_client_part *part)
 {
 	if (part->op != MR_WIRE_OP_HELLO) {
-		unsigned socket = client->next_link++ % client->options.n_sockets;
+		unsigned socket = choose_socket(client, part);
 
 		part->link = &client->links[client->server * client->options.n_sockets + socket];
 	}
@@ -242,7 +263,8 @@ void mr_client_hello_reply(
 		client->stats.malformed++;
 	else {
 		link->cookie = hello.cookie;
-		// Well before it runs out, and not all clients at once: they ask when they first send.
+		// Well before it runs out, and not all clients at once: they ask when they first
+		// send.
 		link->renew_ns = UINT64_MAX;
 		if (hello.cookie_valid_s != 0)
 			link->renew_ns = mr_client_now_ns() +

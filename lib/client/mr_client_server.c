@@ -9,6 +9,10 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+// Multiples of every number of sockets.
+#define STEERED_FIRST 32768u
+#define STEERED_PORTS 28160u
+
 #define UDP_IPV4_BYTES 28u
 #define UDP_IPV6_BYTES 48u
 
@@ -110,6 +114,31 @@ static void forbid_fragments(int fd, int family)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &how, sizeof(how));
 }
 
+// Binds to a source port whose low bits are the socket's number, anywhere in the range that the
+// kernel itself gives ports from by default.
+static int bind_steered(const struct mr_client *client, const struct mr_client_link *link)
+{
+	unsigned n = client->options.n_sockets, number = (unsigned)(link - client->links) % n;
+	const struct mr_client_server *server = &client->servers[link->server];
+	struct sockaddr_storage own = {.ss_family = server->address.ss_family};
+	// Where clients start differs, so that they seldom meet.
+	unsigned at = (unsigned)(mr_client_now_ns() >> 8);
+
+	for (unsigned i = 0; i < STEERED_PORTS / n; i++) {
+		unsigned port = STEERED_FIRST + (at + i) % (STEERED_PORTS / n) * n + number;
+
+		if (own.ss_family == AF_INET)
+			((struct sockaddr_in *)&own)->sin_port = htons((uint16_t)port);
+		else
+			((struct sockaddr_in6 *)&own)->sin6_port = htons((uint16_t)port);
+		if (bind(link->fd, (const struct sockaddr *)&own, server->address_bytes) == 0)
+			return 0;
+		if (errno != EADDRINUSE)
+			break;
+	}
+	return -errno;
+}
+
 static int open_link(struct mr_client *client, struct mr_client_link *link, struct mr_err *err)
 {
 	const struct mr_client_server *server = &client->servers[link->server];
@@ -124,6 +153,9 @@ static int open_link(struct mr_client *client, struct mr_client_link *link, stru
 			err, errno, "server '%s': socket: %s", server->name, strerror(errno));
 	set_buffers(client, link->fd);
 	forbid_fragments(link->fd, server->address.ss_family);
+	if (client->options.steer_by_key && bind_steered(client, link) != 0)
+		return mr_fail(err, errno, "server '%s': no source port for steering by key: %s",
+			server->name, strerror(errno));
 	if (connect(link->fd, (const struct sockaddr *)&server->address, server->address_bytes) !=
 			0 ||
 		epoll_ctl(client->epoll_fd, EPOLL_CTL_ADD, link->fd, &event) != 0)

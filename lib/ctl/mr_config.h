@@ -39,6 +39,12 @@ enum mr_routers {
 	MR_ROUTERS_MTU,
 };
 
+/** Choices of [port] steering, in order. */
+enum mr_steering {
+	MR_STEERING_RSS,
+	MR_STEERING_KEY,
+};
+
 struct mr_config_lcores {
 	char control[MR_CONFIG_TEXT_BYTES]; //!< for mr_plan_make()
 	char rx[MR_CONFIG_TEXT_BYTES];
@@ -77,7 +83,8 @@ struct mr_config_port {
 	uint64_t unreachable_rate;
 	char kernel_device[MR_CONFIG_TEXT_BYTES]; //!< "": none
 	uint64_t kernel_rate;
-	unsigned routers; //!< enum mr_routers
+	unsigned routers;  //!< enum mr_routers
+	unsigned steering; //!< enum mr_steering
 };
 
 struct mr_config_store {

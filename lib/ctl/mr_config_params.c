@@ -55,6 +55,7 @@ void mr_config_port_params(const struct mr_config_port *port, unsigned n_rx,
 		.n_queues = (uint16_t)(port->queues != 0 ? port->queues : n_rx),
 		.mtu_bytes = (uint16_t)port->mtu_bytes,
 		.udp_port = (uint16_t)port->udp_port,
+		.steer_by_key = port->steering == MR_STEERING_KEY,
 		.n_ip4 = port->address.n_ip4,
 		.n_ip6 = port->address.n_ip6,
 	};

@@ -196,6 +196,18 @@ const struct mr_config_key mr_config_keys[] = {
 			"to "
 			"RX lcores on the card's own NUMA node first."},
 	{.section = "port",
+		.key = "steering",
+		.type = MR_CONFIG_CHOICE,
+		.initial = "rss",
+		.choices = "rss|key",
+		.offset = AT_PORT(steering),
+		.help = "Who chooses the queue of a request: the device's hash over addresses and "
+			"ports, or clients by the low bits of their source port, so that a key "
+                        "always "
+			"reaches one RX lcore. That takes a device with rte_flow; where it "
+                        "refuses, "
+			"it is as with rss, and the log says why."},
+	{.section = "port",
 		.key = "unreachable_rate",
 		.type = MR_CONFIG_COUNT,
 		.unit = "answers per second",
@@ -214,7 +226,7 @@ const struct mr_config_key mr_config_keys[] = {
 		.initial = "",
 		.offset = AT_PORT(kernel_device),
 		.help = "A virtual device whose other side is the kernel's (net_tap9,iface=mrk0), "
-                        "by "
+			"by "
 			"which what is not for millrace reaches it, and it the network: ssh or a "
 			"routing daemon on the same card (docs/drivers.md). Empty: none."},
 	{.section = "port",
@@ -226,7 +238,7 @@ const struct mr_config_key mr_config_keys[] = {
 		.initial = "10000",
 		.offset = AT_PORT(kernel_rate),
 		.help = "To the kernel and from it, each. What comes beyond it is dropped; what "
-                        "the "
+			"the "
 			"kernel sends waits."},
 	{.section = "port",
 		.key = "router_advertisements",

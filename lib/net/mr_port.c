@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "mr_port.h"
+#include "mr_port_priv.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -418,6 +418,7 @@ static void take_params(struct mr_port *port, const struct mr_port_params *param
 	*port = (struct mr_port){
 		.n_queues = params->n_queues,
 		.mtu_bytes = params->mtu_bytes,
+		.steering = params->steer_by_key ? MR_PORT_STEERING_WANTED : MR_PORT_STEERING_RSS,
 		.self =
 			{
 				.udp_port = params->udp_port,
@@ -549,6 +550,7 @@ int mr_port_start(struct mr_port *port, struct mr_err *err)
 	if (port->driver.promiscuous)
 		port->is_promiscuous = rte_eth_promiscuous_enable(port->port_id) == 0;
 	join_multicast(port);
+	mr_port_steer(port);
 	port->link_up = !port->driver.has_link || mr_port_link_up(port);
 	for (unsigned ms = 0; !port->link_up && ms < MR_PORT_LINK_WAIT_MS; ms += LINK_POLL_MS) {
 		rte_delay_us_sleep(LINK_POLL_MS * 1000);

@@ -47,8 +47,9 @@ struct mr_port_params {
 	uint16_t n_queues;       //!< pairs; one RX lcore each
 	uint16_t mtu_bytes;      //!< 0: the device's
 	uint16_t udp_port;
-	bool is_kernel;   //!< of mr_port_open_kernel(): no addresses, no offloads
-	bool tx_segments; //!< replies may be chained mbufs; costs the drivers' fastest TX paths
+	bool steer_by_key; //!< low bits of the source port choose the queue, where the device can
+	bool is_kernel;    //!< of mr_port_open_kernel(): no addresses, no offloads
+	bool tx_segments;  //!< replies may be chained mbufs; costs the drivers' fastest TX paths
 	uint8_t n_ip4, n_ip6;
 	uint32_t ip4_be[MR_NET_ADDRS_MAX];
 	uint8_t ip6[MR_NET_ADDRS_MAX][16];
@@ -69,6 +70,14 @@ enum mr_port_multicast {
 	MR_PORT_MULTICAST_ALL,         //!< all multicast
 	MR_PORT_MULTICAST_PROMISCUOUS, //!< everything
 	MR_PORT_MULTICAST_REFUSED,     //!< the device offers none of these
+};
+
+/** Who chooses a request's queue. */
+enum mr_port_steering {
+	MR_PORT_STEERING_RSS,     //!< the device's hash, or whatever feeds the queues
+	MR_PORT_STEERING_WANTED,  //!< by key, once the port is started
+	MR_PORT_STEERING_KEY,     //!< the sender, by the low bits of its source port
+	MR_PORT_STEERING_REFUSED, //!< by key was asked for; steering_error says why not
 };
 
 struct mr_port {
@@ -94,6 +103,8 @@ struct mr_port {
 	uint64_t rss_capa;             //!< what the device could
 	uint64_t rx_offloads, rx_capa; //!< RTE_ETH_RX_OFFLOAD_*
 	uint64_t tx_offloads, tx_capa; //!< RTE_ETH_TX_OFFLOAD_*
+	uint8_t steering;              //!< enum mr_port_steering
+	char steering_error[96];
 	struct mr_net_self self;
 	struct mr_driver driver; //!< what drivers-cfg said
 	char name[64];

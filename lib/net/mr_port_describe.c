@@ -79,6 +79,22 @@ static void add_rss(struct text *t, const struct mr_port *port)
 							  : "the device cannot");
 }
 
+static void add_steering(struct text *t, const struct mr_port *port)
+{
+	if (port->steering == MR_PORT_STEERING_RSS)
+		return;
+	add(t, "  steering by key: ");
+	if (port->n_queues == 1)
+		add(t, "not needed; one queue\n");
+	else if (port->steering == MR_PORT_STEERING_WANTED)
+		add(t, "asked of the device when started\n");
+	else if (port->steering == MR_PORT_STEERING_KEY)
+		add(t, "on; the low bits of the source port choose the queue\n");
+	else
+		add(t, "REFUSED by the device (%s), so keys go to any queue\n",
+			port->steering_error);
+}
+
 static void add_tx(struct text *t, const struct mr_port *port)
 {
 	bool is_on = (port->tx_offloads & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE) != 0;
@@ -136,6 +152,7 @@ int mr_port_describe(const struct mr_port *port, char *text, size_t text_bytes)
 		port->tx_descriptors,
 		d->tx_descriptors != 0 ? "drivers-cfg" : "the device's default");
 	add_rss(&t, port);
+	add_steering(&t, port);
 	add_checksums(&t, port);
 	add_tx(&t, port);
 	add_filters(&t, port);

@@ -428,6 +428,40 @@ static void test_faults(void **state)
 	}
 }
 
+// A key always by the same socket, and the sockets' ports count them in their low bits.
+static void test_steering(void **state)
+{
+	const struct mr_client_options steered = {
+		.timeout_us = 5000000, .n_sockets = 3, .steer_by_key = true};
+	struct mr_client *client = open_client(fake.address, &steered);
+	struct mr_client_view *view = resolve(client, "user");
+	uint16_t ports[4] = {0};
+	unsigned used = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 60; i++) {
+		unsigned before = fake.n_requests[MR_WIRE_OP_GET], low;
+		struct mr_client_key *keys = make_keys(i % 20, 1);
+		struct mr_client_result *result;
+		static unsigned first[20];
+
+		assert_int_equal(mr_client_get(client, view, keys, 1, &result), 0);
+		mr_client_result_free(result);
+		free(keys);
+		assert_true(fake.n_requests[MR_WIRE_OP_GET] > before && before < 256);
+		low = fake.get_ports[before] & 3;
+		if (i < 20)
+			first[i] = low;
+		assert_int_equal(low, first[i % 20]);
+		assert_true(ports[low] == 0 || ports[low] == fake.get_ports[before]);
+		ports[low] = fake.get_ports[before];
+		used |= 1u << low;
+	}
+	// Twenty keys on one of four sockets: not in this world.
+	assert_int_not_equal(used & (used - 1), 0);
+	mr_client_close(client);
+}
+
 static void test_lost_is_not_missing(void **state)
 {
 	struct mr_client *client = open_client(fake.address, &quick);
@@ -461,7 +495,8 @@ static void test_lost_is_not_missing(void **state)
 static void test_late_replies_are_discarded(void **state)
 {
 	// Long enough for a loaded machine to resolve the view in.
-	const struct mr_client_options hasty = {.timeout_us = 200000, .attempts = 1, .n_sockets = 1};
+	const struct mr_client_options hasty = {
+		.timeout_us = 200000, .attempts = 1, .n_sockets = 1};
 	struct mr_client *client = open_client(fake.address, &hasty);
 	struct mr_client *other = open_client(fake.address, &calm);
 	struct mr_client_view *view = resolve(client, "user");
@@ -685,8 +720,8 @@ static void test_writes_are_signed(void **state)
 	assert_int_equal(fchmod(fd, 0600), 0);
 	fake_set(&fake, &(struct fake_faults){.need_mac = true, .need_cookie = true});
 	client = open_client(fake.address, &calm);
-	result = put_users(
-		client, mr_client_view_schema(resolve(client, "user"), 0), 5000, 10, 100);
+	result =
+		put_users(client, mr_client_view_schema(resolve(client, "user"), 0), 5000, 10, 100);
 	assert_int_equal(mr_client_result_count(result, MR_CLIENT_REFUSED), 10);
 	assert_string_equal(mr_client_result_refusal(result), "denied");
 	mr_client_result_free(result);
@@ -842,6 +877,7 @@ int main(void)
 		TEST(test_cookies_are_renewed_in_time),
 		TEST(test_writes_are_signed),
 		TEST(test_refusals),
+		TEST(test_steering),
 		TEST(test_unknown_names),
 		TEST(test_a_changed_layout_is_followed),
 		TEST(test_close_with_calls_open),

@@ -389,8 +389,7 @@ static unsigned arrivals(struct fake *fake, uint64_t id)
 const struct mr_wire_mac_key fake_mac_key = {
 	7, {UINT64_C(0x7766554433221100), UINT64_C(0xffeeddccbbaa9988)}};
 
-static void answer(
-	struct fake *fake, struct out *out, const uint8_t *request, size_t request_bytes)
+static void answer(struct fake *fake, struct out *out, const uint8_t *request, size_t request_bytes)
 {
 	const struct mr_wire_request *req = out->req;
 	bool on_keys = req->op == MR_WIRE_OP_GET || req->op == MR_WIRE_OP_PUT ||
@@ -476,6 +475,11 @@ static void *run(void *arg)
 			continue;
 		pthread_mutex_lock(&fake->lock);
 		stall(&fake->faults);
+		if ((size_t)n > offsetof(struct mr_wire_req, op) &&
+			data[offsetof(struct mr_wire_req, op)] == MR_WIRE_OP_GET &&
+			fake->n_requests[MR_WIRE_OP_GET] < 256)
+			fake->get_ports[fake->n_requests[MR_WIRE_OP_GET]] =
+				ntohs(((struct sockaddr_in *)&from)->sin_port);
 		handle(fake, data, (size_t)n, (struct sockaddr *)&from, from_bytes);
 		pthread_mutex_unlock(&fake->lock);
 	}

@@ -71,6 +71,7 @@ struct fake {
 	uint64_t cookie;
 	unsigned n_requests[MR_WIRE_OP_COUNT]; //!< arrivals
 	unsigned n_keys_max;                   //!< largest GET
+	uint16_t get_ports[256];               //!< source ports of the first GETs
 	uint64_t seen_ids[4096];               //!< for drop_attempts: id, arrivals
 	unsigned seen_counts[4096];
 	unsigned n_seen;

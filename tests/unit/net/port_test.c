@@ -72,6 +72,28 @@ static void null_port_opens_and_closes_again_and_again(void **state)
 	}
 }
 
+static void steering_that_the_device_refuses_is_said(void **state)
+{
+	struct mr_port_params params = params_of("net_null0,no-rx=1");
+	struct mr_port port;
+	struct mr_err err;
+	char text[2048];
+
+	(void)state;
+	params.steer_by_key = true;
+	for (unsigned n_queues = 1; n_queues <= 3; n_queues++) {
+		params.n_queues = (uint16_t)n_queues;
+		if (mr_port_open(&port, &params, &err) < 0 || mr_port_start(&port, &err) < 0)
+			fail_msg("%s", err.text);
+		mr_port_describe(&port, text, sizeof(text));
+		assert_non_null(
+			strstr(text, n_queues == 1 ? "steering by key: not needed; one queue"
+						   : "steering by key: REFUSED by the device ("));
+		assert_true(port.started);
+		mr_port_close(&port);
+	}
+}
+
 static void descriptions_are_cut_to_size(void **state)
 {
 	struct mr_port_params params = params_of("net_null0,no-rx=1");
@@ -111,7 +133,8 @@ static void mistakes_say_what_to_do(void **state)
 		{"net_null0,no-rx=1", 0, 0, -EINVAL, "0 queues"},
 		{"net_null0,no-rx=1", 65, 0, -E2BIG, "65 queues asked for, at most 64"},
 		{"port:net_ring_t", 3, 0, -E2BIG, "3 queues asked for, at most 2"},
-		{"net_null0,no-rx=1", 1, 1501, -ERANGE, "MTU of 1501 bytes; it must be 1280, as IPv6 asks, to 1500"},
+		{"net_null0,no-rx=1", 1, 1501, -ERANGE,
+			"MTU of 1501 bytes; it must be 1280, as IPv6 asks, to 1500"},
 		{"net_null0,no-rx=1", 1, 60, -ERANGE, "MTU of 60 bytes"},
 		{"port:net_ring_t", 1, 9000, -EINVAL, "an MTU of 9000 needs 9022"},
 		{"port:net_ring_t", 2, 0, -ENOMEM, "the RX rings alone hold 2048"},
@@ -230,6 +253,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(null_port_opens_and_closes_again_and_again),
+		cmocka_unit_test(steering_that_the_device_refuses_is_said),
 		cmocka_unit_test(descriptions_are_cut_to_size),
 		cmocka_unit_test(mistakes_say_what_to_do),
 		cmocka_unit_test(a_driver_without_a_file_is_named),
