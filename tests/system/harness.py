@@ -53,6 +53,11 @@ def run(argv, ok=(0,), timeout=600, **kwargs):
     return done
 
 
+def mac_of(interface):
+    """/sys shows another namespace's interfaces."""
+    return json.loads(run(["ip", "-j", "link", "show", interface]).stdout)[0]["address"]
+
+
 class Appliance:
     """millraced on a port in this namespace, with its own directory and DPDK prefix."""
 
