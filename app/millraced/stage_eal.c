@@ -3,6 +3,7 @@
 
 #include <rte_eal.h>
 #include <rte_errno.h>
+#include <rte_pdump.h>
 
 #include <errno.h>
 #include <glob.h>
@@ -178,8 +179,13 @@ int eal_start(struct millraced *m, struct mr_err *err)
 	add_memory(&a, m);
 	add_devices(&a, m);
 	add_words(&a, m->config.memory.eal_args);
-	if (rte_eal_init((int)a.n, a.argv) >= 0)
+	if (rte_eal_init((int)a.n, a.argv) >= 0) {
+		// Answers dpdk-dumpcap, and costs nothing until it asks.
+		if (rte_pdump_init() < 0)
+			mr_log(MR_LOG_WARNING, "eal", "no capture by dpdk-dumpcap: %s",
+				rte_strerror(rte_errno));
 		return 0;
+	}
 	if (rte_errno == EALREADY || rte_errno == EAGAIN)
 		return mr_fail(err, EBUSY,
 			"DPDK did not start: is another process using file_prefix = %s? Stop it, "
@@ -210,6 +216,7 @@ void eal_stop(struct millraced *m)
 	FILE *mounts = setmntent("/proc/mounts", "re");
 	struct mntent *entry;
 
+	rte_pdump_uninit();
 	rte_eal_cleanup();
 	if (mounts == NULL)
 		return;

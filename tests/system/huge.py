@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """With hugepages: scripts/hugepages.sh gives what the plan asks for, and the caches lie on them."""
 
+import contextlib
 import os
 import re
 import time
@@ -31,19 +32,33 @@ def huge_kib(pid):
         return sum(int(n) for n in re.findall(r"^(?:Private|Shared)_Hugetlb:\s+(\d+) kB", smaps.read(), re.M))
 
 
-def test(build):
+@contextlib.contextmanager
+def pages(count):
+    """So many hugepages more, while it lasts."""
     if not os.path.exists(PAGES):
         harness.skip("no 2 MiB hugepages on this machine")
     with open(PAGES) as now:
         before = int(now.read())
     try:
-        shown = hugepages("set", str(before + 256), "--node", "0").stdout
+        shown = hugepages("set", str(before + count), "--node", "0").stdout
         assert "before:" in shown and "after:" in shown, shown
-        a = harness.Appliance(build)
-        with open(a.config) as source:
-            text = source.read()
-        with open(a.config, "w") as out:
-            out.write(text.replace("huge = no", "huge = yes"))
+        yield
+    finally:
+        give_back(before)
+
+
+def appliance(build):
+    a = harness.Appliance(build)
+    with open(a.config) as source:
+        text = source.read()
+    with open(a.config, "w") as out:
+        out.write(text.replace("huge = no", "huge = yes"))
+    return a
+
+
+def test(build):
+    with pages(256):
+        a = appliance(build)
         a.start()
         a.tool("sets", "apply", os.path.join(harness.HERE, "rows.ini"))
         a.tool("put", "user", "2", "age=1")
@@ -52,8 +67,7 @@ def test(build):
         assert on_pages > 64 * 1024, "%d KiB on hugepages, the cache alone has 64 MiB" % on_pages
         print("%d MiB on hugepages" % (on_pages // 1024))
         a.stop()
-    finally:
-        give_back(before)
 
 
-harness.main(test)
+if __name__ == "__main__":
+    harness.main(test)
