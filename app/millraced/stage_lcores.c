@@ -65,6 +65,8 @@ static int make_io(struct millraced *m, unsigned i)
 		.breaker = &m->breaker,
 		.future_max_us = m->config.writes.max_future_us,
 		.age_max_us = m->config.handoff_max_age_us,
+		.group_rows = (uint32_t)m->config.writes.group_rows,
+		.group_age_us = m->config.writes.group_age_us,
 		.slow_above_us = m->config.lcores.slow_above_us,
 	};
 

@@ -108,6 +108,8 @@ struct mr_config_filter {
 
 struct mr_config_writes {
 	uint64_t max_future_us; //!< 0: any event time is taken
+	uint64_t group_rows;
+	uint64_t group_age_us; //!< 0: writes do not wait for others
 };
 
 struct mr_config_breaker {

@@ -338,6 +338,26 @@ const struct mr_config_key mr_config_keys[] = {
 		.offset = AT(writes.max_future_us),
 		.help = "A row whose event time is further ahead of this clock is refused "
 			"(BAD_ROW): no later event could replace it. 0: any event time is taken."},
+	{.section = "writes",
+		.key = "group_rows",
+		.type = MR_CONFIG_COUNT,
+		.unit = "rows",
+		.min = 1,
+		.max = 512,
+		.initial = "512",
+		.offset = AT(writes.group_rows),
+		.help = "Writes that wait to be committed together do so no longer once they are "
+			"so many rows."},
+	{.section = "writes",
+		.key = "group_age",
+		.type = MR_CONFIG_DURATION,
+		.min = 0,
+		.max = 1e6,
+		.initial = "100us",
+		.offset = AT(writes.group_age_us),
+		.help = "How long a write may wait for others to be committed and synced with it. "
+			"It waits only while writes come so fast that others are to be expected "
+			"within that time. 0: never."},
 	// ---- breaker
 	{.section = "breaker",
 		.key = "failures",

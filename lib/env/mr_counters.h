@@ -195,6 +195,12 @@ const char *mr_io_stage_help(enum mr_io_stage stage);
 	X(degraded, "lookups", "not looked up: the breaker before the store is open")   \
 	X(breaker_opened, "times", "store reads failed in a row: breaker opened")       \
 	X(commits, "batches", "write batches committed")                                \
+	X(commits_of_1, "batches", "of those: of one row")                              \
+	X(commits_of_2, "batches", "of 2 to 7 rows")                                    \
+	X(commits_of_8, "batches", "of 8 to 63 rows")                                   \
+	X(commits_of_64, "batches", "of 64 to 255 rows")                                \
+	X(commits_of_256, "batches", "of 256 rows and more")                            \
+	X(commits_waited, "batches", "that waited for more rows")                       \
 	X(commit_errors, "batches", "write batches that failed")                        \
 	X(bursts, "bursts", "bursts of requests")                                       \
 	X(busy_cycles, "cycles", "TSC cycles with work")                                \

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "mr_io_priv.h"
+#include "mr_units.h"
 
 struct mr_io *mr_io_create(const struct mr_io_params *params)
 {
@@ -17,6 +18,10 @@ struct mr_io *mr_io_create(const struct mr_io_params *params)
 		return NULL;
 	io->p = *params;
 	io->slot = params->lcore->lcore_id;
+	if (io->p.group_rows == 0)
+		io->p.group_rows = MR_IO_GROUP_RECORDS;
+	io->group_age_cycles = io->p.group_age_us * rte_get_tsc_hz() / MR_US_PER_S;
+	io->gap_cycles = 2 * io->group_age_cycles;
 	mr_slowlog_init(&io->counters.slowlog, params->slow_above_us, rte_get_tsc_hz());
 	io->slow_above_cycles = io->counters.slowlog.above_cycles;
 	io->reader = mr_store_reader_create(params->store, MR_PROBE_MAX);
@@ -49,11 +54,14 @@ unsigned mr_io_turn(struct mr_io *io)
 {
 	unsigned n = mr_io_take(io);
 
+	// Whoever holds writes back must not sleep: their time may be up before its is.
+	if (io->p.group_age_us != 0)
+		n += mr_io_gather(io);
 	// why relaxed: figures for the watchdog.
 	if (n > 0)
 		atomic_store_explicit(
 			&io->counters.turn_start_tsc, io->now_tsc, memory_order_relaxed);
-	while (io->next < n) {
+	while (io->next < io->n_mbufs) {
 		mr_io_sort(io);
 		if (io->n_gets > 0) {
 			mr_io_lookup(io);

@@ -10,6 +10,11 @@
  *     cache under leases -> write replies; writes: lock keys -> compare event times -> filter ->
  *     one write batch -> cache -> acknowledge; give everything back
  *
+ * Group commit. A commit costs a sync, whatever it holds, so writes wait for others to go with
+ * them: until group_rows rows are there, or the oldest has waited for group_age_us. They wait only
+ * while writes come so fast that others are to be expected within that time: a lone writer, who
+ * waits for each acknowledgement, is never kept.
+ *
  * A request that waited too long is shed: what is in memory is answered, misses and writes are
  * BUSY. While the breaker is open misses and writes are DEGRADED at once.
  *
@@ -56,6 +61,8 @@ struct mr_io_params {
 	struct mr_breaker *breaker; //!< NULL: the store is read whatever it does
 	uint64_t future_max_us;     //!< writes further ahead of the clock are refused; 0: none are
 	uint64_t age_max_us;        //!< a request that waited longer is shed; 0: none is
+	uint32_t group_rows;        //!< a commit of so many rows waits no longer; 0: 512
+	uint64_t group_age_us;      //!< writes wait so long for others; 0: not at all
 	uint64_t slow_above_us;     //!< requests that took longer may enter the slow log; 0: none
 };
 

@@ -12,6 +12,9 @@
 #include "mr_small.h"
 
 #define MR_IO_BURST 64u
+// Writes that wait for others, at most.
+#define MR_IO_HELD_MAX 256u
+#define MR_IO_MBUFS_MAX (MR_IO_BURST + MR_IO_HELD_MAX)
 // Lookups of a group: what one multi-get reads at most, but for the largest requests.
 #define MR_IO_GROUP_LOOKUPS 256u
 // Records of one write batch, but for the last request's.
@@ -66,8 +69,17 @@ struct mr_io {
 
 	unsigned first_rx; //!< RX lcore that the next burst begins with
 	unsigned n_mbufs, next;
-	struct rte_mbuf *mbufs[MR_IO_BURST];
-	uint16_t from[MR_IO_BURST]; //!< RX lcore of each
+	struct rte_mbuf *mbufs[MR_IO_MBUFS_MAX];
+	uint16_t from[MR_IO_MBUFS_MAX]; //!< RX lcore of each
+
+	// Writes that wait for others.
+	unsigned n_held_writes, held_rows;
+	struct rte_mbuf *held_mbufs[MR_IO_HELD_MAX];
+	uint16_t held_from[MR_IO_HELD_MAX];
+	uint64_t held_tsc;   //!< when the oldest was taken
+	uint64_t write_tsc;  //!< when the last one was taken
+	uint64_t gap_cycles; //!< between bursts with writes, lately
+	uint64_t group_age_cycles;
 
 	// Reads of the group in hand.
 	unsigned n_gets;
@@ -86,7 +98,7 @@ struct mr_io {
 
 	// Writes of the group in hand.
 	unsigned n_writes;
-	struct mr_io_request writes[MR_IO_BURST];
+	struct mr_io_request writes[MR_IO_MBUFS_MAX];
 	unsigned n_records;
 	struct mr_io_record records[MR_IO_RECORDS_MAX];
 	uint16_t order[MR_IO_RECORDS_MAX];
@@ -106,6 +118,12 @@ static mr_always_inline void mr_io_enter(struct mr_io *io, enum mr_io_stage stag
 
 /** Takes a burst of requests from all RX lcores. @return how many. */
 unsigned mr_io_take(struct mr_io *io);
+
+/**
+ * Keeps back the burst's writes, or lets go of all that were, for a commit together.
+ * @return whether there were any.
+ */
+bool mr_io_gather(struct mr_io *io);
 
 /** Sorts requests of the burst into reads and writes until a group is full or the burst ends. */
 void mr_io_sort(struct mr_io *io);

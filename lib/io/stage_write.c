@@ -103,6 +103,20 @@ static void update_caches(struct mr_io *io, bool committed)
 				update_cache(&io->p.tiers->nodes[node], &io->records[i], committed);
 }
 
+static void count_commit(struct mr_io *io, unsigned n)
+{
+	struct mr_io_counters *c = &io->counters;
+
+	mr_count(&c->commits, 1);
+	mr_count(n < 2     ? &c->commits_of_1
+		 : n < 8   ? &c->commits_of_2
+		 : n < 64  ? &c->commits_of_8
+		 : n < 256 ? &c->commits_of_64
+			   : &c->commits_of_256,
+		1);
+	mr_count(&c->rows_written, n);
+}
+
 static void count_sets(struct mr_io *io)
 {
 	for (unsigned i = 0; i < io->n_records; i++) {
@@ -135,12 +149,12 @@ static void commit(struct mr_io *io, bool sync)
 	io->spent[MR_SPENT_commit] = rte_rdtsc() - start;
 	mr_hist_record(&io->counters.commit_cycles, io->spent[MR_SPENT_commit], 1);
 	update_caches(io, ret == 0);
-	mr_count(ret == 0 ? &io->counters.commits : &io->counters.commit_errors, 1);
 	if (ret == 0) {
-		mr_count(&io->counters.rows_written, n);
+		count_commit(io, n);
 		count_sets(io);
 		return;
 	}
+	mr_count(&io->counters.commit_errors, 1);
 	if (ret == -EROFS)
 		failed = MR_STATUS_DEGRADED;
 	for (unsigned i = 0; i < io->n_records; i++)

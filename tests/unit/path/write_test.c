@@ -305,6 +305,75 @@ static void one_burst(void **state)
 	expect(PATH_USER, 3);
 }
 
+// ---- group commit
+// --------------------------------------------------------------------------------
+
+static int setup_group(void **state)
+{
+	(void)state;
+	after_read = NULL;
+	commit_fails_with = 0;
+	path_begin(&path, &(struct mr_fixture_params){.group_rows = 8, .group_age_us = 1000000});
+	row_bytes = path_row_make(&path, PATH_USER, 10, row);
+	return 0;
+}
+
+static unsigned take_acknowledgements(void)
+{
+	struct rte_mbuf *m;
+	unsigned n = 0;
+
+	while (mr_fixture_receive(&path.f, &m, 1) == 1) {
+		unsigned bytes;
+		const uint8_t *payload = mr_fixture_payload(m, &bytes);
+
+		mr_answer_clear(&path.answer);
+		assert_int_equal(mr_answer_take(&path.answer, payload, bytes), 0);
+		assert_int_equal(path.answer.got[0].status, MR_STATUS_OK);
+		rte_pktmbuf_free(m);
+		n++;
+	}
+	return n;
+}
+
+// A lone write is not kept waiting. Writes that come one behind the other are, until they are as
+// many as a group may be or the oldest has waited for long enough; reads overtake them.
+static void a_group(void **state)
+{
+	enum { WRITES = 60 };
+	static uint8_t request[2048];
+	unsigned n_acknowledged = 0;
+
+	(void)state;
+	assert_int_equal(
+		path_write_one(&path, PATH_USER, 0, PATH_NOW_US, row, row_bytes), MR_STATUS_OK);
+	assert_int_equal(mr_fixture_io_count(&path.f, commits_waited), 0);
+	note(PATH_USER, 0, PATH_NOW_US, row, row_bytes);
+	for (unsigned i = 1; i <= WRITES; i++) {
+		struct path_write write = {i, PATH_NOW_US, row, row_bytes};
+		unsigned n = path_write(
+			&path, request, sizeof(request), MR_WIRE_OP_PUT, PATH_USER, &write, 1);
+		struct rte_mbuf *m = mr_fixture_frame(&path.f, request, n);
+
+		assert_int_equal(mr_fixture_send(&path.f, 0, &m, 1), 1);
+		mr_rx_turn(path.f.rx[0]);
+		mr_io_turn(path.f.io[0]);
+		mr_rx_turn(path.f.rx[0]);
+		n_acknowledged += take_acknowledgements();
+		note(PATH_USER, i, PATH_NOW_US, row, row_bytes);
+	}
+	assert_true(n_acknowledged < WRITES);
+	assert_true(mr_fixture_io_count(&path.f, commits_of_8) > 0);
+	assert_int_equal(mr_fixture_io_count(&path.f, commits_of_64), 0);
+	// What is left goes when its time is up.
+	mr_fixture_settle(&path.f);
+	n_acknowledged += take_acknowledgements();
+	assert_int_equal(n_acknowledged, WRITES);
+	assert_int_equal(mr_fixture_io_count(&path.f, rows_written), WRITES + 1);
+	for (unsigned i = 0; i <= WRITES; i++)
+		expect(PATH_USER, i);
+}
+
 // ---- what is refused
 // -----------------------------------------------------------------------------
 
@@ -513,6 +582,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(copies_share_the_fate_of_one, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_commit_that_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_burst, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_group, setup_group, teardown),
 		cmocka_unit_test_setup_teardown(refusals, setup, teardown),
 		cmocka_unit_test_setup_teardown(all_the_records_there_may_be, setup, teardown),
 		cmocka_unit_test_setup_teardown(durability, setup, teardown),
