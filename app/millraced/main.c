@@ -177,6 +177,10 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	mr_log_set_level((enum mr_log_level)m.config.log_level);
+#ifdef MR_FAULT_INJECTION
+	fprintf(stderr, "WARNING: BUILT WITH FAULT INJECTION: `millrace ctl fault` can break the "
+			"store and the clock. Never serve with this build.\n");
+#endif
 	plan_print(&m, check ? stdout : stderr);
 	if (mr_policy_check(&m.config.security, check ? stdout : stderr, &err) < 0) {
 		fprintf(stderr, "millraced: %s: %s\n", m.config_file, err.text);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "mr_ctl_fault.h"
 #include "mr_ctl_store.h"
 
 #include <rte_cycles.h>
@@ -308,6 +309,10 @@ const struct mr_admin_verb mr_ctl_verbs[] = {
 	{"policy", "", false, policy, "who may ask and write, as it is in force", false},
 	{"filter-rebuild", "", false, rebuild, "starts a rebuild of the Bloom filter", false},
 	{"stop", "", false, stop, "stops the appliance cleanly", false},
+#ifdef MR_FAULT_INJECTION
+	{"fault", "off | clock SECONDS | POINT fail | POINT slow DURATION", false, mr_ctl_fault,
+		"breaks the store or the clock on purpose", false},
+#endif
 };
 
 const unsigned mr_ctl_n_verbs = MR_ARRAY_SIZE(mr_ctl_verbs);

@@ -50,12 +50,21 @@ void mr_mem_free(void *mem)
 	rte_free(mem);
 }
 
+#ifdef MR_FAULT_INJECTION
+_Atomic int64_t mr_clock_fault_us;
+#endif
+
 static uint64_t wall_us(void)
 {
 	struct timespec ts;
+	uint64_t us;
 
 	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * MR_US_PER_S + (uint64_t)ts.tv_nsec / MR_NS_PER_US;
+	us = (uint64_t)ts.tv_sec * MR_US_PER_S + (uint64_t)ts.tv_nsec / MR_NS_PER_US;
+#ifdef MR_FAULT_INJECTION
+	us += (uint64_t)atomic_load_explicit(&mr_clock_fault_us, memory_order_relaxed);
+#endif
+	return us;
 }
 
 void mr_clock_calibrate(struct mr_clock *clock)

@@ -120,6 +120,11 @@ struct mr_clock {
 
 void mr_clock_init(struct mr_clock *clock);
 
+#ifdef MR_FAULT_INJECTION
+/** Microseconds by which the wall clock is wrong on purpose. */
+extern _Atomic int64_t mr_clock_fault_us;
+#endif
+
 /** Sets the pair anew from CLOCK_REALTIME; called every 100 ms or so, so that steps are followed.
  */
 void mr_clock_calibrate(struct mr_clock *clock);

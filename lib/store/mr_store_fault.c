@@ -8,9 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static struct {
-	_Atomic uint64_t nth, times, hits;
+	_Atomic uint64_t nth, times, hits, delay_us;
 	_Atomic int errnum;
 } points[MR_STORE_FAULT_POINTS];
 
@@ -21,6 +22,11 @@ void mr_store_fault_arm(enum mr_store_fault_point point, uint64_t nth, uint64_t 
 	atomic_store(&points[point].nth, nth);
 	atomic_store(&points[point].errnum, errnum);
 	atomic_store(&points[point].times, times);
+}
+
+void mr_store_fault_slow(enum mr_store_fault_point point, uint64_t delay_us)
+{
+	atomic_store(&points[point].delay_us, delay_us);
 }
 
 uint64_t mr_store_fault_hits(enum mr_store_fault_point point)
@@ -50,6 +56,12 @@ char *mr_store_fault(enum mr_store_fault_point point)
 {
 	uint64_t hit = atomic_fetch_add(&points[point].hits, 1) + 1;
 	uint64_t nth = atomic_load(&points[point].nth);
+	uint64_t delay_us = atomic_load(&points[point].delay_us);
+
+	if (delay_us > 0)
+		nanosleep(&(struct timespec){.tv_sec = (time_t)(delay_us / 1000000),
+				  .tv_nsec = (long)(delay_us % 1000000 * 1000)},
+			NULL);
 
 	if (hit < nth || hit - nth >= atomic_load(&points[point].times))
 		return NULL;

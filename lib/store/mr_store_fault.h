@@ -32,6 +32,9 @@ enum mr_store_fault_point {
  */
 void mr_store_fault_arm(enum mr_store_fault_point point, uint64_t nth, uint64_t times, int errnum);
 
+/** Makes every hit of a point take so long first; 0: no longer. */
+void mr_store_fault_slow(enum mr_store_fault_point point, uint64_t delay_us);
+
 /** Hits of a point since it was armed. */
 uint64_t mr_store_fault_hits(enum mr_store_fault_point point);
 
