@@ -97,11 +97,16 @@ def flood(a):
 
 def test(build):
     a = harness.Appliance(build, address=harness.ADDRESS + "\nkernel_device = net_tap9,iface=mrk0\n"
-                          "kernel_rate = 500")
+                          "kernel_rate = 500\nsteering = key")
+    # What the port gets and why, without an appliance.
+    shown = harness.run([a.program("millraced"), "-c", a.config, "--check", "--ports"]).stdout
+    assert "port test: net_tap0,iface=mr0, driver net_tap" in shown and "rss: off" in shown, shown
     kernel = Kernel()
     try:
         a.start(wait=False)
         a.wait_log("serving on")
+        # A tap has no rules for it, which is said and does not matter.
+        assert "no steering by key: the device says" in a.read_log()
         kernel.take("mrk0")
         harness.run(["ip", "address", "replace", "10.77.0.2/24", "dev", "mr0"])
         harness.run(["ip", "link", "set", "mr0", "up"])
