@@ -114,7 +114,11 @@ socket = %s
         if self.interface:
             run(["ip", "address", "replace", "10.77.0.2/24", "dev", self.interface])
             run(["ip", "link", "set", self.interface, "up"])
-        self.tool("ping")
+        # A loaded machine may take its time.
+        for _ in range(20):
+            if self.tool("ping", ok=(0, 3)).returncode == 0:
+                return
+        raise AssertionError("nobody answers a ping:\n" + self.read_log())
 
     def read_log(self):
         with open(os.path.join(self.dir, "millraced.log")) as log:
