@@ -113,118 +113,114 @@ static void test_values(void **state)
 }
 
 // Each text stands before LEAST, unless it has what LEAST would give.
+// What stands before the least configuration, and what is said of it.
+static const struct {
+	const char *text, *message;
+} mistakes[] = {
+	{"[lcors]\nrx = 1\n", "f.ini:1: [lcors]: unknown section"},
+	{"[lcores]\nrxx = 1\n",
+		"f.ini:2: [lcores] rxx = 1: unknown key; this section has control, rx, io, "
+		"rx_idle, io_idle, idle_sleep, watchdog, io_watchdog, "
+		"slow_above"},
+	{"[lcores]\nrx = 1\nrx = 2\n", "f.ini:3: [lcores] rx = 2: was set in line 2"},
+	{"[log]\n[lcores]\n[log]\n", "f.ini:3: [log]: section was begun in line 1"},
+	{"[lcores]\nrx = 1-\n", "f.ini:2: [lcores] rx = 1-: want CPUs such as 0,2-3"},
+	{"[lcores]\nrx =\n", "f.ini:2: [lcores] rx = : want CPUs such as 0,2-3"},
+	{"[lcores]\nrx = 3-2\n", "f.ini:2: [lcores] rx = 3-2: want CPUs such as 0,2-3"},
+	{"[lcores]\nrx_idle = never\n",
+		"f.ini:2: [lcores] rx_idle = never: want one of auto|poll|pause|sleep"},
+	{"[lcores]\nidle_sleep = 50\n", "f.ini:2: [lcores] idle_sleep = 50: want a "
+					"duration such as 50us, 20ms or 1s"},
+	{"[lcores]\nidle_sleep = 1s\n",
+		"f.ini:2: [lcores] idle_sleep = 1s: out of range: 1us to 10ms"},
+	{"[memory]\nhuge = true\n", "f.ini:2: [memory] huge = true: want yes or no"},
+	{"[memory]\nper_node_mbufs = 5\n",
+		"f.ini:2: [memory] per_node_mbufs = 5: out of range: 1023 to 16777215"},
+	{"[memory]\nfile_prefix = a/b\n",
+		"f.ini:2: [memory] file_prefix = a/b: must not hold blanks, '/' or ','"},
+	{"[memory]\neal_args = --iova-mode=va  --file-prefix=x\n",
+		"f.ini:2: [memory] eal_args: --file-prefix is not for here, use [memory] "
+		"file_prefix"},
+	{"[memory]\neal_args = -l 3\n",
+		"f.ini:2: [memory] eal_args: -l is not for here, use [lcores]"},
+	{"[cache]\nmemory = 64MB\n",
+		"f.ini:2: [cache] memory = 64MB: want a size such as 512K, 64M or 2G"},
+	{"[cache]\nmemory = 1K\n", "f.ini:2: [cache] memory = 1K: out of range: 1M to 16T"},
+	{"[cache]\nmemory = 99999999999999999999\n",
+		"f.ini:2: [cache] memory = 99999999999999999999: out of range: 1M to 16T"},
+	{"[cache]\nk = 4\n", "f.ini:2: [cache] k = 4: out of range: 1 to 3"},
+	{"[cache]\nk = two\n", "f.ini:2: [cache] k = two: want a whole number"},
+	{"[cache]\ncrp = -0.5\n", "f.ini:2: [cache] crp = -0.5: out of range: auto, or 0 to 16"},
+	{"[cache]\ncrp = nan\n", "f.ini:2: [cache] crp = nan: want a decimal number such as 0.01"},
+	{"[filter]\nfpr = 0x1p-3\n",
+		"f.ini:2: [filter] fpr = 0x1p-3: want a decimal number such as 0.01"},
+	{"[filter]\nfpr = auto\n",
+		"f.ini:2: [filter] fpr = auto: want a decimal number such as 0.01"},
+	{"[filter]\nfpr = 0.6\n", "f.ini:2: [filter] fpr = 0.6: out of range: 1e-06 to 0.5"},
+	{"[filter]\nfpr = 0.02\n",
+		"f.ini:2: [filter] rebuild_above = 0.01: must be above fpr, which is 0.02"},
+	{"[handoff]\ndepth = 1000\n", "f.ini:2: [handoff] depth = 1000: not a power of two"},
+	{"[admin]\nsocket =\n", "f.ini:2: [admin] socket = : must not be empty"},
+	{"[admin]\nsocket =#x\n", "f.ini:2: [admin] socket = #x: must not start with '#'"},
+	{"[admin]\nsocket = a\x01z\n", "f.ini:2: [admin] socket = a\x01z: control character 0x01"},
+	{"[port]\n", "f.ini:1: [port]: want [port NAME], NAME of 1 to 31 letters, digits "
+		     "and '_'"},
+	{"[port a b]\n", "f.ini:1: [port a b]: want [port NAME], NAME of 1 to 31 letters, "
+			 "digits and '_'"},
+	{"[port b]\n", "f.ini: [port b] device is required, for example device = "
+		       "net_tap0,iface=mr0"},
+	{"[port b]\n[port  b]\n", "f.ini:2: [port  b]: there is a port of that name"},
+	{"[port b]\ndevice = net_null0\n",
+		"f.ini:6: [port a] device = net_null0: is that of [port b]"},
+	{"[port b]\ndevice = net_null0,no-rx=1\n",
+		"f.ini:6: [port a] device = net_null0: is that of [port b]"},
+	{"[port b]\ndevice = x\nkernel_device = net_null0,a=b\n",
+		"f.ini:7: [port a] device = net_null0: is that of [port b]"},
+	{"[port b]\ndevice = x\nkernel_device = x,a=b\n",
+		"f.ini:3: [port b] kernel_device = x,a=b: is that of [port b]"},
+	{"[port b]\ndevice = 3B:00.0\n[port c]\ndevice = 0000:3b:00.0\n",
+		"f.ini:4: [port c] device = 0000:3b:00.0: is that of [port b]"},
+	{"[port b]\nmtu = 576\ndevice = x\n",
+		"f.ini:2: [port b] mtu = 576: 0 or at least 1280, as IPv6 asks"},
+	{"[port b]\nudp_port = 0\n", "f.ini:2: [port b] udp_port = 0: out of range: 1 to 65535"},
+	{"[port b]\naddress = 10.0.0.256\n", "f.ini:2: [port b] address = 10.0.0.256: "
+					     "'10.0.0.256' is not an IPv4 or IPv6 "
+					     "address"},
+	{"[port b]\naddress = 10.0.0.1 10.0.0.2\n",
+		"f.ini:2: [port b] address = 10.0.0.1 10.0.0.2: '10.0.0.1 10.0.0.2' is not "
+		"an "
+		"IPv4 or IPv6 address"},
+	{"[port b]\naddress = 10.0.0.1,\n",
+		"f.ini:2: [port b] address = 10.0.0.1,: '' is not an IPv4 or IPv6 address"},
+	{"[port b]\naddress = 10.0.0.1/33\n",
+		"f.ini:2: [port b] address = 10.0.0.1/33: prefix length over 32"},
+	{"[port b]\naddress = fd00::1/x\n",
+		"f.ini:2: [port b] address = fd00::1/x: 'x' is not a prefix length"},
+	{"[port b]\naddress = 127.0.0.1\n", "f.ini:2: [port b] address = 127.0.0.1: "
+					    "127.0.0.1 is not an address that a port "
+					    "can have"},
+	{"[port b]\naddress = ff02::1\n", "f.ini:2: [port b] address = ff02::1: ff02::1 is "
+					  "not an address that a port can "
+					  "have"},
+	{"[port b]\naddress = fd00::1,fd00:0::1\n",
+		"f.ini:2: [port b] address = fd00::1,fd00:0::1: fd00:0::1 stands there "
+		"twice"},
+	{"rx = 1\n", "f.ini:1: key before the first [section]: rx = 1"},
+};
+
 static void test_errors(void **state)
 {
-	static const struct {
-		const char *text, *message;
-	} cases[] = {
-		{"[lcors]\nrx = 1\n", "f.ini:1: [lcors]: unknown section"},
-		{"[lcores]\nrxx = 1\n",
-			"f.ini:2: [lcores] rxx = 1: unknown key; this section has control, rx, io, "
-			"rx_idle, io_idle, idle_sleep, watchdog, io_watchdog, "
-			"slow_above"},
-		{"[lcores]\nrx = 1\nrx = 2\n", "f.ini:3: [lcores] rx = 2: was set in line 2"},
-		{"[log]\n[lcores]\n[log]\n", "f.ini:3: [log]: section was begun in line 1"},
-		{"[lcores]\nrx = 1-\n", "f.ini:2: [lcores] rx = 1-: want CPUs such as 0,2-3"},
-		{"[lcores]\nrx =\n", "f.ini:2: [lcores] rx = : want CPUs such as 0,2-3"},
-		{"[lcores]\nrx = 3-2\n", "f.ini:2: [lcores] rx = 3-2: want CPUs such as 0,2-3"},
-		{"[lcores]\nrx_idle = never\n",
-			"f.ini:2: [lcores] rx_idle = never: want one of auto|poll|pause|sleep"},
-		{"[lcores]\nidle_sleep = 50\n", "f.ini:2: [lcores] idle_sleep = 50: want a "
-						"duration such as 50us, 20ms or 1s"},
-		{"[lcores]\nidle_sleep = 1s\n",
-			"f.ini:2: [lcores] idle_sleep = 1s: out of range: 1us to 10ms"},
-		{"[memory]\nhuge = true\n", "f.ini:2: [memory] huge = true: want yes or no"},
-		{"[memory]\nper_node_mbufs = 5\n",
-			"f.ini:2: [memory] per_node_mbufs = 5: out of range: 1023 to 16777215"},
-		{"[memory]\nfile_prefix = a/b\n",
-			"f.ini:2: [memory] file_prefix = a/b: must not hold blanks, '/' or ','"},
-		{"[memory]\neal_args = --iova-mode=va  --file-prefix=x\n",
-			"f.ini:2: [memory] eal_args: --file-prefix is not for here, use [memory] "
-			"file_prefix"},
-		{"[memory]\neal_args = -l 3\n",
-			"f.ini:2: [memory] eal_args: -l is not for here, use [lcores]"},
-		{"[cache]\nmemory = 64MB\n",
-			"f.ini:2: [cache] memory = 64MB: want a size such as 512K, 64M or 2G"},
-		{"[cache]\nmemory = 1K\n", "f.ini:2: [cache] memory = 1K: out of range: 1M to 16T"},
-		{"[cache]\nmemory = 99999999999999999999\n",
-			"f.ini:2: [cache] memory = 99999999999999999999: out of range: 1M to 16T"},
-		{"[cache]\nk = 4\n", "f.ini:2: [cache] k = 4: out of range: 1 to 3"},
-		{"[cache]\nk = two\n", "f.ini:2: [cache] k = two: want a whole number"},
-		{"[cache]\ncrp = -0.5\n",
-			"f.ini:2: [cache] crp = -0.5: out of range: auto, or 0 to 16"},
-		{"[cache]\ncrp = nan\n",
-			"f.ini:2: [cache] crp = nan: want a decimal number such as 0.01"},
-		{"[filter]\nfpr = 0x1p-3\n",
-			"f.ini:2: [filter] fpr = 0x1p-3: want a decimal number such as 0.01"},
-		{"[filter]\nfpr = auto\n",
-			"f.ini:2: [filter] fpr = auto: want a decimal number such as 0.01"},
-		{"[filter]\nfpr = 0.6\n",
-			"f.ini:2: [filter] fpr = 0.6: out of range: 1e-06 to 0.5"},
-		{"[filter]\nfpr = 0.02\n",
-			"f.ini:2: [filter] rebuild_above = 0.01: must be above fpr, which is 0.02"},
-		{"[handoff]\ndepth = 1000\n",
-			"f.ini:2: [handoff] depth = 1000: not a power of two"},
-		{"[admin]\nsocket =\n", "f.ini:2: [admin] socket = : must not be empty"},
-		{"[admin]\nsocket =#x\n", "f.ini:2: [admin] socket = #x: must not start with '#'"},
-		{"[admin]\nsocket = a\x01z\n",
-			"f.ini:2: [admin] socket = a\x01z: control character 0x01"},
-		{"[port]\n", "f.ini:1: [port]: want [port NAME], NAME of 1 to 31 letters, digits "
-			     "and '_'"},
-		{"[port a b]\n", "f.ini:1: [port a b]: want [port NAME], NAME of 1 to 31 letters, "
-				 "digits and '_'"},
-		{"[port b]\n", "f.ini: [port b] device is required, for example device = "
-			       "net_tap0,iface=mr0"},
-		{"[port b]\n[port  b]\n", "f.ini:2: [port  b]: there is a port of that name"},
-		{"[port b]\ndevice = net_null0\n",
-			"f.ini:6: [port a] device = net_null0: is that of [port b]"},
-		{"[port b]\ndevice = net_null0,no-rx=1\n",
-			"f.ini:6: [port a] device = net_null0: is that of [port b]"},
-		{"[port b]\ndevice = x\nkernel_device = net_null0,a=b\n",
-			"f.ini:7: [port a] device = net_null0: is that of [port b]"},
-		{"[port b]\ndevice = x\nkernel_device = x,a=b\n",
-			"f.ini:3: [port b] kernel_device = x,a=b: is that of [port b]"},
-		{"[port b]\ndevice = 3B:00.0\n[port c]\ndevice = 0000:3b:00.0\n",
-			"f.ini:4: [port c] device = 0000:3b:00.0: is that of [port b]"},
-		{"[port b]\nmtu = 576\ndevice = x\n",
-			"f.ini:2: [port b] mtu = 576: 0 or at least 1280, as IPv6 asks"},
-		{"[port b]\nudp_port = 0\n",
-			"f.ini:2: [port b] udp_port = 0: out of range: 1 to 65535"},
-		{"[port b]\naddress = 10.0.0.256\n", "f.ini:2: [port b] address = 10.0.0.256: "
-						     "'10.0.0.256' is not an IPv4 or IPv6 "
-						     "address"},
-		{"[port b]\naddress = 10.0.0.1 10.0.0.2\n",
-			"f.ini:2: [port b] address = 10.0.0.1 10.0.0.2: '10.0.0.1 10.0.0.2' is not "
-			"an "
-			"IPv4 or IPv6 address"},
-		{"[port b]\naddress = 10.0.0.1,\n",
-			"f.ini:2: [port b] address = 10.0.0.1,: '' is not an IPv4 or IPv6 address"},
-		{"[port b]\naddress = 10.0.0.1/33\n",
-			"f.ini:2: [port b] address = 10.0.0.1/33: prefix length over 32"},
-		{"[port b]\naddress = fd00::1/x\n",
-			"f.ini:2: [port b] address = fd00::1/x: 'x' is not a prefix length"},
-		{"[port b]\naddress = 127.0.0.1\n", "f.ini:2: [port b] address = 127.0.0.1: "
-						    "127.0.0.1 is not an address that a port "
-						    "can have"},
-		{"[port b]\naddress = ff02::1\n", "f.ini:2: [port b] address = ff02::1: ff02::1 is "
-						  "not an address that a port can "
-						  "have"},
-		{"[port b]\naddress = fd00::1,fd00:0::1\n",
-			"f.ini:2: [port b] address = fd00::1,fd00:0::1: fd00:0::1 stands there "
-			"twice"},
-		{"rx = 1\n", "f.ini:1: key before the first [section]: rx = 1"},
-	};
 	static struct mr_config config, before;
 	char text[1024];
 	struct mr_err err;
 
 	(void)state;
 	memset(&before, 0x5a, sizeof(before));
-	for (unsigned i = 0; i < MR_ARRAY_SIZE(cases); i++) {
+	for (unsigned i = 0; i < MR_ARRAY_SIZE(mistakes); i++) {
 		config = before;
-		snprintf(text, sizeof(text), "%s" LEAST, cases[i].text);
+		snprintf(text, sizeof(text), "%s" LEAST, mistakes[i].text);
 		assert_int_equal(parse(&config, text, &err), -EINVAL);
-		assert_string_equal(err.text, cases[i].message);
+		assert_string_equal(err.text, mistakes[i].message);
 		assert_memory_equal(&config, &before, sizeof(config));
 	}
 }
