@@ -3,6 +3,7 @@
 #include "mr_ctl_priv.h"
 #include "mr_ctl_store.h"
 #include "mr_log.h"
+#include "mr_store_trouble.h"
 #include "mr_telemetry.h"
 #include "mr_units.h"
 
@@ -124,7 +125,18 @@ static void turn_secrets(struct mr_ctl *ctl)
 			MR_LOG_ERROR, "security", "cookie secrets do not turn: %s", err.text);
 }
 
-// Clients see DEGRADED; what to do about it is for the operator to read.
+// Clients see ERROR; what failed and what to do about it is for the operator to read.
+static void log_failures(struct mr_ctl *ctl)
+{
+	struct mr_err err = {""};
+	uint64_t n = mr_store_trouble(ctl->p.store, &err);
+
+	if (n != ctl->told_failures)
+		mr_log_limited(MR_LOG_ERROR, "store", "%s", err.text);
+	ctl->told_failures = n;
+}
+
+// Clients see DEGRADED.
 static void log_unwritable(struct mr_ctl *ctl)
 {
 	struct mr_err err = {""};
@@ -212,6 +224,7 @@ void mr_ctl_housekeeping(struct mr_ctl *ctl)
 	pthread_mutex_unlock(&ctl->config);
 	log_overruns(ctl, limit_us);
 	log_stuck(ctl, io_limit_us);
+	log_failures(ctl);
 	log_unwritable(ctl);
 	if (ctl->p.policy != NULL)
 		turn_secrets(ctl);

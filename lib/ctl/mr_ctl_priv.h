@@ -23,6 +23,7 @@ struct mr_ctl {
 	struct mr_churn *churn;     // by node; W: control loop
 	uint64_t *expire_cursors;   // by node, likewise
 	bool told_unwritable;       // control loop: that the store refuses writes is said once
+	uint64_t told_failures;     // control loop: of the store's failures the ones until then
 	_Atomic bool cancel;        // admin verbs that take long: the appliance is stopping
 	struct mr_bulk bulk;
 	struct mr_store_feed *feed; // of the admin socket's thread; NULL: none

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "mr_store_trouble.h"
+
 #include "mr_store_impl.h"
 
 #include <errno.h>
@@ -37,7 +39,7 @@ static const struct {
 	{ENOENT, ENOENT},
 };
 
-static const char *advice(int errnum)
+const char *mr_store_advice(int errnum)
 {
 	switch (errnum) {
 	case ENOSPC:
@@ -50,7 +52,7 @@ static const char *advice(int errnum)
 		return "raise the limit of open files (LimitNOFILE=)";
 	case EUCLEAN:
 	case ENOENT:
-		return "check the disk, then restore a backup";
+		return "check the disk, see what 'millrace verify' says, then restore a backup";
 	case EIO:
 		return "check the disk (dmesg), then restart";
 	default:
@@ -87,7 +89,7 @@ int mr_store_fail_path(const char *path, struct mr_err *err, char *text, const c
 	if (text == NULL)
 		return 0;
 	errnum = mr_store_errnum(text);
-	hint = advice(errnum);
+	hint = mr_store_advice(errnum);
 	mr_fail(err, errnum, "store %s: cannot %s: %.300s%s%s", path, what, text,
 		hint != NULL ? "; " : "", hint != NULL ? hint : "");
 	rocksdb_free(text);
@@ -96,13 +98,40 @@ int mr_store_fail_path(const char *path, struct mr_err *err, char *text, const c
 
 int mr_store_fail(struct mr_store *store, struct mr_err *err, char *text, const char *what)
 {
+	struct mr_err own = {""};
+	int ret;
+
 	if (text == NULL)
 		return 0;
-	mr_store_count(&store->errors, 1);
 	if (mr_store_is_sync_failure(text))
 		// why: whoever sees it set needs nothing else from this thread
 		atomic_store_explicit(&store->sync_failed, true, memory_order_relaxed);
-	return mr_store_fail_path(store->path, err, text, what);
+	ret = mr_store_fail_path(store->path, &own, text, what);
+	mr_store_note_failure(store, &own);
+	if (err != NULL)
+		*err = own;
+	return ret;
+}
+
+void mr_store_note_failure(struct mr_store *store, const struct mr_err *err)
+{
+	pthread_mutex_lock(&store->trouble_lock);
+	mr_store_count(&store->errors, 1);
+	store->trouble = *err;
+	pthread_mutex_unlock(&store->trouble_lock);
+}
+
+uint64_t mr_store_trouble(struct mr_store *store, struct mr_err *ret_err)
+{
+	uint64_t n;
+
+	pthread_mutex_lock(&store->trouble_lock);
+	// why: the lock orders it
+	n = atomic_load_explicit(&store->errors, memory_order_relaxed);
+	if (n != 0)
+		*ret_err = store->trouble;
+	pthread_mutex_unlock(&store->trouble_lock);
+	return n;
 }
 
 int mr_store_check_writable(struct mr_store *store, struct mr_err *err)

@@ -10,6 +10,7 @@
 #include "mr_bytes.h"
 #include "mr_store.h"
 
+#include <pthread.h>
 #include <limits.h>
 #include <rocksdb/c.h>
 #include <stdatomic.h>
@@ -41,12 +42,20 @@ struct mr_store {
 	char path[PATH_MAX];
 	bool read_only;
 	_Atomic bool sync_failed; // set once, never cleared: promise 11
+	pthread_mutex_t trouble_lock;
+	struct mr_err trouble; // of the newest failure
 	struct mr_store_policies *policies;
 
 	// Figures. Relaxed everywhere: they order nothing.
 	_Atomic uint32_t weather;
 	_Atomic uint64_t reads, keys_read, commits, rows_written, syncs, errors;
 };
+
+/** Counts a failure and keeps its words for mr_store_trouble(). */
+void mr_store_note_failure(struct mr_store *store, const struct mr_err *err);
+
+/** What the operator can do about a failure, or NULL. */
+const char *mr_store_advice(int errnum);
 
 // ---- layout on disk ----------------------------------------------------------------------------
 

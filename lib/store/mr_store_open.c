@@ -194,6 +194,7 @@ static void free_store(struct mr_store *store)
 		rocksdb_writeoptions_destroy(store->write_synced);
 	}
 	mr_store_free_options(store);
+	pthread_mutex_destroy(&store->trouble_lock);
 	free(store);
 }
 
@@ -209,6 +210,7 @@ struct mr_store *mr_store_open(const struct mr_store_params *params, struct mr_e
 		return NULL;
 	}
 	store->read_only = params->read_only;
+	pthread_mutex_init(&store->trouble_lock, NULL);
 	ret = prepare_dir(store, params, err);
 	if (ret == 0)
 		ret = mr_store_make_options(store, params, err);

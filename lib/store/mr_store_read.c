@@ -119,9 +119,14 @@ void mr_store_use_snapshot(rocksdb_readoptions_t *options, const struct mr_store
 
 static int note_error(struct mr_store_reader *r, const char *text)
 {
-	mr_store_count(&r->store->errors, 1);
-	return mr_fail(&r->error, mr_store_errnum(text) == EUCLEAN ? EUCLEAN : EIO,
-		"store %s: read: %s", r->store->path, text);
+	int errnum = mr_store_errnum(text);
+	const char *hint = mr_store_advice(errnum);
+	int ret = mr_fail(&r->error, errnum == EUCLEAN ? EUCLEAN : EIO,
+		"store %s: cannot read: %.300s%s%s", r->store->path, text, hint != NULL ? "; " : "",
+		hint != NULL ? hint : "");
+
+	mr_store_note_failure(r->store, &r->error);
+	return ret;
 }
 
 static void deliver_result(struct mr_store_get *get, int result)

@@ -89,6 +89,14 @@ def test(build):
     a.start()
     done = a.tool("verify", ok=(5,))
     assert os.path.basename(path) in done.stderr, done.stderr
+    # A read that meets it fails for its keys alone, and the log says where and what to do.
+    keys = os.path.join(a.dir, "keys")
+    with open(keys, "w") as out:
+        out.write("".join("%d\n" % key for key in range(KEYS)))
+    out = a.tool("get", "thing", "--json", "--keys-from", keys, ok=(0, 1, 3)).stdout
+    assert '"status":"error"' in out.replace(" ", ""), out
+    a.wait_log("restore a backup")
+    assert os.path.basename(path) in a.read_log()
     a.stop()
 
 

@@ -4,6 +4,7 @@
 #include "mr_bytes.h"
 #include "mr_store_bulk.h"
 #include "mr_store_feed.h"
+#include "mr_store_trouble.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -113,6 +114,49 @@ static void test_flush_to_a_bad_disk(void **state)
 	for (uint64_t i = 0; i < 100; i++)
 		assert_int_equal(get_u64(store, 1, i, &time_us), 0);
 	store_close(store);
+}
+
+// Whatever fails, the operator can read what it was, where, and what to do.
+static void test_messages(void **state)
+{
+	static const struct {
+		enum mr_store_fault_point point;
+		int errnum, want;
+		const char *what, *hint;
+	} cases[] = {
+		{MR_STORE_FAULT_COMMIT, ENOSPC, -ENOSPC, "cannot write 1 rows", "free space"},
+		{MR_STORE_FAULT_COMMIT, EIO, -EIO, "cannot write 1 rows", "dmesg"},
+		{MR_STORE_FAULT_COMMIT, EROFS, -EROFS, "cannot write 1 rows", "remount"},
+		{MR_STORE_FAULT_COMMIT, EMFILE, -EMFILE, "cannot write 1 rows", "LimitNOFILE"},
+		{MR_STORE_FAULT_READ, EIO, -EIO, "cannot read", "dmesg"},
+		{MR_STORE_FAULT_READ, EUCLEAN, -EUCLEAN, "1.sst", "restore a backup"},
+		{MR_STORE_FAULT_SYNC, EIO, -EIO, "fdatasync", "dmesg"},
+	};
+	struct mr_store *store = store_open(dir);
+	struct mr_store_reader *reader = mr_store_reader_create(store, 1);
+	struct mr_store_get get = {.space = 1, .key = "k", .key_bytes = 1};
+	struct mr_err err = {"as it was"};
+
+	(void)state;
+	assert_true(mr_store_trouble(store, &err) == 0);
+	assert_string_equal(err.text, "as it was");
+	for (size_t i = 0; i < MR_ARRAY_SIZE(cases); i++) {
+		int ret = 0;
+
+		mr_store_fault_arm(cases[i].point, 1, 1, cases[i].errnum);
+		if (cases[i].point != MR_STORE_FAULT_READ)
+			ret = try_put(store, 1, i + 1, true, NULL);
+		else if (mr_store_read(reader, &get, 1) == 0)
+			ret = get.result;
+		assert_int_equal(ret, cases[i].want);
+		assert_true(mr_store_trouble(store, &err) == i + 1);
+		assert_non_null(strstr(err.text, dir));
+		assert_non_null(strstr(err.text, cases[i].what));
+		assert_non_null(strstr(err.text, cases[i].hint));
+		mr_store_fault_arm(cases[i].point, 1, 0, 0);
+	}
+	mr_store_reader_free(reader);
+	mr_store_close(store, NULL);
 }
 
 // A bulk load that a crash cut short is told of at the next open, as one that may have come.
@@ -277,6 +321,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_failed_sync_is_final, dir_setup, dir_teardown),
 		cmocka_unit_test_setup_teardown(test_full_disk, dir_setup, dir_teardown),
 		cmocka_unit_test_setup_teardown(test_flush_to_a_bad_disk, dir_setup, dir_teardown),
+		cmocka_unit_test_setup_teardown(test_messages, dir_setup, dir_teardown),
 		cmocka_unit_test_setup_teardown(test_bulk_cut_short, dir_setup, dir_teardown),
 		cmocka_unit_test_setup_teardown(test_faults_everywhere, dir_setup, dir_teardown),
 	};
