@@ -39,3 +39,5 @@
 #define mr_rx_times bare_rx_times
 #define mr_rx_transmit bare_rx_transmit
 #define mr_rx_turn bare_rx_turn
+#define mr_rx_from_kernel bare_rx_from_kernel
+#define mr_rx_to_kernel bare_rx_to_kernel
