@@ -34,7 +34,6 @@ static const struct option_def options[] = {
 	{"batch", "N[-M]", "keys a request; default 1"},
 	{"absent", "PERCENT", "of the keys: such as are in no set"},
 	{"writes", "PERCENT", "of the requests: PUT of made-up rows, into a set"},
-	{"mac-key", "FILE", "key for the MACs of writes"},
 	{"deadline", "DURATION", "tells the appliance when an answer is worthless"},
 	{"late", "DURATION", "answers after this are counted late; default 100ms"},
 	{"give-up", "DURATION", "answers after this are lost; default 2s"},
@@ -171,10 +170,12 @@ static int find_view(struct blast *blast)
 static int prepare(struct blast *blast)
 {
 	const char *keys = option(blast->inv, "keys-from");
-	const char *secrets = option(blast->inv, "mac-key");
+	const char *secrets = option(blast->inv, "key");
 	struct mr_err err = {""};
 	int rc = find_view(blast);
 
+	if (secrets == NULL)
+		secrets = getenv("MILLRACE_KEY");
 	if (rc == 0)
 		rc = find_server(blast);
 	if (rc != 0)
