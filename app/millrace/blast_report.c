@@ -34,6 +34,8 @@ static const char head[] =
 	".legend svg{display:inline-block;width:24px;vertical-align:middle}"
 	".legend{font-size:.85rem;margin:.2rem 0}.legend span{margin-right:1rem}\n"
 	"text{font:12px system-ui,sans-serif;fill:var(--soft)}polyline{fill:none;stroke-width:2}\n"
+	"@media "
+        "(max-width:600px){text{font-size:19px}polyline{stroke-width:3}svg{overflow:visible}}\n"
 	".s0{stroke:var(--c0)}.s1{stroke:var(--c1)}.s2{stroke:var(--c2)}.s3{stroke:var(--c3)}\n"
 	"circle.s0{fill:var(--c0)}circle.s1{fill:var(--c1)}circle.s2{fill:var(--c2)}"
 	"circle.s3{fill:var(--c3)}\n"
@@ -120,7 +122,7 @@ static void print_distribution(const struct blast_result *r, FILE *out)
 	struct chart chart = {
 		.title = "Latency distribution",
 		.note = "Read: 99 % of the requests took at most so long. The two curves part "
-	                "where "
+			"where "
 			"requests waited for their turn to be sent.",
 		.x = {.name = "share of the requests", .unit = CHART_NINES},
 		.y = {.name = "latency", .unit = CHART_TIME, .is_log = true},
@@ -140,29 +142,38 @@ static void print_distribution(const struct blast_result *r, FILE *out)
 	chart_print(&chart, out);
 }
 
+// The last one may be a few requests in hardly any time: no rate.
+static unsigned whole_bins(const struct blast_result *r)
+{
+	unsigned n = r->n_bins;
+
+	return n > 1 && r->bins[n - 1].seconds < r->bins[0].seconds / 2 ? n - 1 : n;
+}
+
 static int print_time(const struct blast_result *r, FILE *out)
 {
-	double *v = calloc((size_t)r->n_bins + 1, 5 * sizeof(*v));
-	double *t = v, *sent = v + r->n_bins, *answered = sent + r->n_bins;
-	double *p99 = answered + r->n_bins, *p50 = p99 + r->n_bins;
+	unsigned n = whole_bins(r);
+	double *v = calloc((size_t)n + 1, 5 * sizeof(*v));
+	double *t = v, *sent = v + n, *answered = sent + n;
+	double *p99 = answered + n, *p50 = p99 + n;
 	struct chart rate = {
 		.title = "Throughput over time",
 		.x = {.name = "time", .unit = CHART_SECONDS},
 		.y = {.name = "requests/s"},
-		.series = {{"sent", t, sent, r->n_bins}, {"answered", t, answered, r->n_bins}},
+		.series = {{"sent", t, sent, n}, {"answered", t, answered, n}},
 		.n_series = 2,
 	};
 	struct chart latency = {
 		.title = "Latency over time",
 		.x = {.name = "time", .unit = CHART_SECONDS},
 		.y = {.name = "latency", .unit = CHART_TIME, .is_log = true},
-		.series = {{"p50", t, p50, r->n_bins}, {"p99", t, p99, r->n_bins}},
+		.series = {{"p50", t, p50, n}, {"p99", t, p99, n}},
 		.n_series = 2,
 	};
 
 	if (v == NULL)
 		return -ENOMEM;
-	for (unsigned i = 0; i < r->n_bins; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		const struct blast_bin *b = &r->bins[i];
 		double seconds = fmax(b->seconds, 1e-3);
 
