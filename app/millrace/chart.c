@@ -232,7 +232,8 @@ static void print_names(const struct chart *chart, FILE *out)
 		HEIGHT - 6);
 	html_text(chart->x.name, out);
 	fprintf(out,
-		"</text><text transform=\"translate(12 %.1f) rotate(-90)\" text-anchor=\"middle\">",
+		"</text><text class=\"side\" transform=\"translate(12 %.1f) rotate(-90)\" "
+		"text-anchor=\"middle\">",
 		(HEIGHT - BOTTOM + TOP) / 2);
 	html_text(chart->y.name, out);
 	fputs("</text>\n", out);
