@@ -147,7 +147,7 @@ static void look_up_rolling(struct bench *b, const uint64_t *ids, unsigned n)
 		}
 		if (i >= ROLL && i - ROLL < n)
 			second[(i - ROLL) % 128] =
-				mr_cache_prefetch_row_inline(b->cache, hashes[(i - ROLL) % 128]);
+				mr_cache_prefetch_row(b->cache, hashes[(i - ROLL) % 128]);
 		if (i >= 2 * ROLL && second[(i - 2 * ROLL) % 128])
 			mr_cache_prefetch_second_inline(b->cache, hashes[(i - 2 * ROLL) % 128]);
 		if (i >= 3 * ROLL)

@@ -2,11 +2,10 @@
 #include "mr_probe.h"
 
 #include "mr_bloom_inline.h"
-#include "mr_cache_inline.h"
 #include "mr_key.h"
 
 // Lookups in flight between two prefetch steps: 16 hide uniform misses, skewed keys want 32.
-#define PROBE_CHUNK 32u
+#define PROBE_CHUNK 64u
 
 // Lookups after which what is asked first may change.
 #define LEAD_MAX 256
@@ -79,15 +78,16 @@ static mr_always_inline void prefetch_first(const struct mr_probe *probe, unsign
 
 // Asks for the rows of lookups first + i, bit i of `todo`, or, where one has none here and `bloom`
 // is given, for its line of the filter.
-static mr_always_inline void prefetch_rows(const struct mr_probe *probe, unsigned first,
-	uint64_t todo, const struct mr_cache *cache, const struct mr_bloom *bloom)
+static mr_always_inline void prefetch_rows(struct mr_probe *probe, unsigned first, uint64_t todo,
+	const struct mr_cache *cache, const struct mr_bloom *bloom)
 {
 	uint64_t second = 0;
 
 	for (; todo != 0; todo &= todo - 1) {
 		unsigned i = (unsigned)__builtin_ctzll(todo);
 		uint64_t hash = probe->hashes[first + i];
-		enum mr_cache_promise promise = mr_cache_prefetch_row_inline(cache, hash);
+		enum mr_cache_promise promise =
+			mr_cache_prefetch_row_inline(cache, hash, &probe->lookups[first + i].asked);
 
 		second |= (uint64_t)(promise == MR_CACHE_SECOND) << i;
 		if (promise == MR_CACHE_ABSENT && bloom != NULL)
@@ -110,8 +110,8 @@ static mr_always_inline uint64_t find_rows(struct mr_probe *probe, unsigned firs
 
 		if (mr_unlikely(lookup->outcome == MR_OUTCOME_BAD_KEY))
 			continue;
-		if (mr_cache_find_inline(node->cache, probe->hashes[first + i], lookup->space,
-			    lookup->key, lookup->key_bytes, now_ticks, &lookup->ref))
+		if (mr_cache_find_asked_inline(node->cache, probe->hashes[first + i], lookup->space,
+			    lookup->key, lookup->key_bytes, now_ticks, lookup->asked, &lookup->ref))
 			lookup->outcome = MR_OUTCOME_HIT;
 		else
 			absent |= UINT64_C(1) << i;

@@ -8,6 +8,7 @@
  * own. Cost: about two random line reads and a row's lines for each lookup, overlapped.
  */
 
+#include "mr_cache_inline.h"
 #include "mr_tiers.h"
 #include "mr_wire.h"
 
@@ -30,11 +31,16 @@ enum mr_outcome {
 struct mr_lookup {
 	const uint8_t *key;
 	const struct mr_view_part *part;
-	struct mr_cache_ref ref;
+	union {
+		struct mr_cache_ref ref;     //!< of a hit
+		struct mr_cache_asked asked; //!< before that
+	};
 	mr_space_t space;
 	uint8_t key_bytes;
 	uint8_t outcome;
 };
+
+static_assert(sizeof(struct mr_lookup) == MR_CACHE_LINE_BYTES, "a line each");
 
 /** An lcore's scratch for a burst of lookups. Owner: the lcore. */
 struct mr_probe {

@@ -190,7 +190,9 @@ void mr_cache_prefetch_bulk(const struct mr_cache *cache, const uint64_t *hashes
 
 void mr_cache_prefetch_row(const struct mr_cache *cache, uint64_t hash)
 {
-	mr_cache_prefetch_row_inline(cache, hash);
+	struct mr_cache_asked asked;
+
+	mr_cache_prefetch_row_inline(cache, hash, &asked);
 }
 
 void mr_cache_prefetch_row_bulk(const struct mr_cache *cache, const uint64_t *hashes, unsigned n)

@@ -104,7 +104,7 @@ struct mr_cache {
 	uint32_t *history; //!< under history_locks
 	uint64_t n_history_sets;
 	uint64_t n_pages;
-	uint64_t max_rows; //!< of the parameters, or what the index can take
+	uint64_t max_rows;         //!< of the parameters, or what the index can take
 	_Atomic uint64_t dropping; //!< space + 1 whose rows are not moved now; 0: none
 	uint64_t expected_rows;
 	uint64_t tick_accesses;
@@ -245,9 +245,14 @@ static mr_always_inline bool mr_cache_key_equals(
 	const uint8_t *want = key;
 	uint64_t word;
 
-	for (; key_bytes >= 8; key_bytes -= 8, want += 8) {
+	if (mr_likely(key_bytes == 8)) {
 		memcpy(&word, want, 8);
 		// why relaxed: the version check orders it.
+		return atomic_load_explicit(have, memory_order_relaxed) == word;
+	}
+	for (; key_bytes >= 8; key_bytes -= 8, want += 8) {
+		memcpy(&word, want, 8);
+		// why relaxed: as above.
 		if (atomic_load_explicit(have++, memory_order_relaxed) != word)
 			return false;
 	}
@@ -303,6 +308,25 @@ static mr_always_inline void mr_cache_record(
 			memory_order_relaxed);
 }
 
+/** Whether the row at @p head is this key's; then where it is goes to @p ret_ref. */
+static mr_always_inline bool mr_cache_row_is(const struct mr_cache *cache,
+	const struct mr_cache_row_head *head, uint64_t want, const void *key, unsigned key_bytes,
+	struct mr_cache_ref *ret_ref)
+{
+	uint64_t what = atomic_load_explicit(&head->what, memory_order_relaxed);
+	const uint8_t *keys = (const uint8_t *)(head + 1);
+
+	if (((what ^ want) & MR_CACHE_WHAT_KEY) != 0 ||
+		!mr_cache_key_equals((const _Atomic uint64_t *)(const void *)keys, key, key_bytes))
+		return false;
+	ret_ref->row = keys + mr_cache_key_span(key_bytes);
+	ret_ref->row_bytes = (uint16_t)(what >> 32);
+	ret_ref->deleted = (what & MR_CACHE_WHAT_DELETED) != 0;
+	ret_ref->event_time_us = atomic_load_explicit(&head->event_time_us, memory_order_relaxed);
+	// A header torn by a writer must not lead outside.
+	return mr_likely(ret_ref->row_bytes <= (size_t)(cache->values_end - ret_ref->row));
+}
+
 /** Looks for the key among the ways of @p b whose tags match. @return the way, or -1. */
 static mr_always_inline int mr_cache_probe(const struct mr_cache *cache,
 	const struct mr_cache_bucket *b, uint64_t want, const void *key, unsigned key_bytes,
@@ -313,21 +337,8 @@ static mr_always_inline int mr_cache_probe(const struct mr_cache *cache,
 	for (; match != 0; match &= match - 1) {
 		unsigned way = (unsigned)__builtin_ctzll(match) >> 3;
 		uint32_t loc = atomic_load_explicit(&b->loc[way], memory_order_relaxed);
-		const struct mr_cache_row_head *head = mr_cache_head(cache, loc);
-		uint64_t what = atomic_load_explicit(&head->what, memory_order_relaxed);
-		const uint8_t *keys = (const uint8_t *)(head + 1);
-
-		if (((what ^ want) & MR_CACHE_WHAT_KEY) != 0 ||
-			!mr_cache_key_equals(
-				(const _Atomic uint64_t *)(const void *)keys, key, key_bytes))
-			continue;
-		ret_ref->row = keys + mr_cache_key_span(key_bytes);
-		ret_ref->row_bytes = (uint16_t)(what >> 32);
-		ret_ref->deleted = (what & MR_CACHE_WHAT_DELETED) != 0;
-		ret_ref->event_time_us =
-			atomic_load_explicit(&head->event_time_us, memory_order_relaxed);
-		// A header torn by a writer must not lead outside.
-		if (mr_likely(ret_ref->row_bytes <= (size_t)(cache->values_end - ret_ref->row)))
+		if (mr_cache_row_is(
+			    cache, mr_cache_head(cache, loc), want, key, key_bytes, ret_ref))
 			return (int)way;
 	}
 	return -1;
@@ -436,21 +447,33 @@ enum mr_cache_promise {
 	MR_CACHE_SECOND, //!< its second bucket is: mr_cache_prefetch_second_inline() in a while
 };
 
+/** What was asked for: very probably the row. To be kept until mr_cache_find_asked_inline(). */
+struct mr_cache_asked {
+	struct mr_cache_bucket *bucket; //!< NULL: nothing is known
+	const struct mr_cache_row_head *head;
+	uint32_t version; //!< of the bucket, before the rest was read from it
+	uint32_t way;
+};
+
 /** Asks for the row that this bucket promises; for its second bucket when it may be there. */
 static mr_always_inline enum mr_cache_promise mr_cache_prefetch_row_inline(
-	const struct mr_cache *cache, uint64_t hash)
+	const struct mr_cache *cache, uint64_t hash, struct mr_cache_asked *ret_asked)
 {
 	unsigned tag = mr_cache_tag(hash);
 	uint64_t primary = mr_cache_primary(cache, hash);
-	const struct mr_cache_bucket *b = &cache->buckets[primary];
+	struct mr_cache_bucket *b = &cache->buckets[primary];
+	// why acquire: what the bucket says is read after its version.
+	uint32_t version = atomic_load_explicit(&b->version, memory_order_acquire), loc;
 	uint64_t match = mr_cache_match(atomic_load_explicit(&b->tags, memory_order_relaxed), tag);
-	uint32_t loc;
+	unsigned way = (unsigned)__builtin_ctzll(match | UINT64_C(1) << 47) >> 3;
 
+	ret_asked->bucket = NULL;
 	if (mr_likely(match != 0)) {
-		loc = atomic_load_explicit(
-			&b->loc[(unsigned)__builtin_ctzll(match) >> 3], memory_order_relaxed);
-		if (mr_likely(loc != 0))
-			mr_cache_prefetch_loc(cache, loc);
+		loc = atomic_load_explicit(&b->loc[way], memory_order_relaxed);
+		if (mr_unlikely(loc == 0 || (version & 1) != 0))
+			return MR_CACHE_ASKED;
+		mr_cache_prefetch_loc(cache, loc);
+		*ret_asked = (struct mr_cache_asked){b, mr_cache_head(cache, loc), version, way};
 		return MR_CACHE_ASKED;
 	}
 	if (mr_likely(!mr_cache_maybe_moved(
@@ -478,17 +501,33 @@ static mr_always_inline void mr_cache_prefetch_second_inline(
 		mr_cache_prefetch_loc(cache, loc);
 }
 
+/** As mr_cache_find_inline(), and looks first at what was asked for. */
+static mr_always_inline bool mr_cache_find_asked_inline(struct mr_cache *cache, uint64_t hash,
+	mr_space_t space, const void *key, unsigned key_bytes, uint64_t now_ticks,
+	struct mr_cache_asked asked, struct mr_cache_ref *ret_ref)
+{
+	if (mr_unlikely(asked.bucket == NULL ||
+			!mr_cache_row_is(cache, asked.head, mr_cache_want(space, key_bytes), key,
+				key_bytes, ret_ref)))
+		return mr_cache_find_inline(cache, hash, space, key, key_bytes, now_ticks, ret_ref);
+	ret_ref->bucket = asked.bucket;
+	ret_ref->version = asked.version;
+	mr_cache_record(cache, asked.bucket, asked.way, now_ticks);
+	return true;
+}
+
 /** mr_cache_prefetch_row_bulk(), inline. */
 static mr_always_inline void mr_cache_prefetch_row_bulk_inline(
 	const struct mr_cache *cache, const uint64_t *hashes, unsigned n)
 {
 	for (unsigned base = 0; base < n; base += 64) {
 		unsigned end = MR_MIN(base + 64, n);
+		struct mr_cache_asked asked;
 		uint64_t moved = 0;
 
 		for (unsigned i = base; i < end; i++)
-			moved |= (uint64_t)(mr_cache_prefetch_row_inline(cache, hashes[i]) ==
-					    MR_CACHE_SECOND)
+			moved |= (uint64_t)(mr_cache_prefetch_row_inline(
+						    cache, hashes[i], &asked) == MR_CACHE_SECOND)
 			         << (i - base);
 		for (; moved != 0; moved &= moved - 1)
 			mr_cache_prefetch_second_inline(

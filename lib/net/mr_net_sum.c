@@ -2,35 +2,37 @@
 #include "mr_bytes.h"
 #include "mr_net.h"
 
-// why: 16-bit words may be added as the 64-bit words they form, because 2^16 = 1 modulo 65535; the
-// carries are the upper word of a 128-bit sum, an add and an add with carry for 8 bytes.
+// Two 64-bit lanes; the compiler knows how, whatever the machine.
+typedef uint64_t lanes_t __attribute__((vector_size(16)));
+
+// why: 16-bit words may be added as the 32-bit words they form, because 2^16 = 1 modulo 65535, and
+// 64-bit lanes have room for the carries of 4 G of them.
 uint32_t mr_net_sum(const void *data, size_t bytes, uint32_t sum)
 {
 	const uint8_t *p = data;
-	unsigned __int128 acc = sum;
-	uint64_t low, total;
+	lanes_t low = {sum}, high = {0};
+	uint64_t total, word;
 
-	for (; bytes >= 32; bytes -= 32, p += 32) {
-		uint64_t word[4];
+	for (; bytes >= 16; bytes -= 16, p += 16) {
+		lanes_t words;
 
-		memcpy(word, p, sizeof(word));
-		for (unsigned i = 0; i < 4; i++)
-			acc += word[i];
+		memcpy(&words, p, sizeof(words));
+		low += words & UINT32_MAX;
+		high += words >> 32;
 	}
-	for (; bytes >= 8; bytes -= 8, p += 8) {
-		uint64_t word;
-
-		memcpy(&word, p, sizeof(word));
-		acc += word;
+	low += high;
+	total = low[0] + low[1];
+	if (bytes >= 8) {
+		memcpy(&word, p, 8);
+		total += (word & UINT32_MAX) + (word >> 32);
+		bytes -= 8;
+		p += 8;
 	}
-	if (bytes > 0) {
-		uint64_t word = 0;
-
+	if (mr_unlikely(bytes > 0)) {
+		word = 0;
 		memcpy(&word, p, bytes);
-		acc += word;
+		total += (word & UINT32_MAX) + (word >> 32);
 	}
-	low = (uint64_t)acc;
-	total = (low & UINT32_MAX) + (low >> 32) + (uint64_t)(acc >> 64);
 	total = (total & UINT32_MAX) + (total >> 32);
 	return (uint32_t)(total + (total >> 32));
 }

@@ -33,7 +33,7 @@ struct mr_rx *mr_rx_create(const struct mr_rx_params *params)
 		return NULL;
 	rx->p = *params;
 	if (rx->p.burst == 0)
-		rx->p.burst = 32;
+		rx->p.burst = 64;
 	rx->node = &params->tiers->nodes[params->lcore->node_index];
 	rx->slot = params->lcore->lcore_id;
 	rx->rng.state = params->lcore->index;

@@ -48,7 +48,7 @@ struct mr_rx_params {
 	struct rte_mempool *pool; //!< of this lcore's node: for further datagrams
 	const _Atomic bool *stop; //!< set: take nothing new, finish what is in hand, return
 	struct mr_idler idler;    //!< how to rest
-	uint32_t burst;           //!< frames per receive, 1 to MR_RX_BURST_MAX; 0: 32
+	uint32_t burst;           //!< frames per receive, 1 to MR_RX_BURST_MAX; 0: 64
 	uint64_t overrun_cycles;  //!< turns longer than this are counted
 	const struct mr_rx_other *other; //!< of each port; copied; NULL: all are dropped
 	uint64_t slow_above_us; //!< requests that took longer may enter the slow log; 0: none
