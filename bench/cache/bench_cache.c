@@ -135,6 +135,7 @@ static void look_up_rolling(struct bench *b, const uint64_t *ids, unsigned n)
 {
 	uint64_t hashes[128];
 	bool second[128] = {false};
+	struct mr_cache_asked asked;
 	static uint8_t reply[MR_CACHE_ROW_MAX_BYTES];
 	uint64_t now = 0;
 
@@ -147,7 +148,8 @@ static void look_up_rolling(struct bench *b, const uint64_t *ids, unsigned n)
 		}
 		if (i >= ROLL && i - ROLL < n)
 			second[(i - ROLL) % 128] =
-				mr_cache_prefetch_row(b->cache, hashes[(i - ROLL) % 128]);
+				mr_cache_prefetch_row_inline(b->cache, hashes[(i - ROLL) % 128],
+					&asked) == MR_CACHE_SECOND;
 		if (i >= 2 * ROLL && second[(i - 2 * ROLL) % 128])
 			mr_cache_prefetch_second_inline(b->cache, hashes[(i - 2 * ROLL) % 128]);
 		if (i >= 3 * ROLL)

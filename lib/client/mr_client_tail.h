@@ -24,6 +24,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #include "mr_err.h"
 #include "mr_schema.h"
 
@@ -76,3 +80,7 @@ int mr_client_tail_next(struct mr_client_tail *tail, uint64_t timeout_us,
 
 /** Where to go on after the changes handed out so far. */
 uint64_t mr_client_tail_position(const struct mr_client_tail *tail);
+
+#ifdef __cplusplus
+}
+#endif
