@@ -98,6 +98,10 @@ const char *mr_stage_help(enum mr_stage stage);
 /** Ages of rows are recorded in units of so many microseconds: a shift, not a division. */
 #define MR_AGE_UNIT_US UINT64_C(1024)
 
+/** An RX lcore that answers more lookups than this at once counts the age of one in as many, with
+ * its weight: the total is within this of the hits. */
+#define MR_AGE_SAMPLE 8u
+
 /** What an lcore counts for one feature set. An RX lcore looks up, an I/O lcore writes. */
 #define MR_SET_COUNTERS(X)                                                        \
 	X(hits, "lookups", "answered from the cache")                             \

@@ -1,28 +1,46 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "mr_rx_priv.h"
 
-static mr_always_inline void count_set(struct mr_set_counters *set, enum mr_outcome outcome)
+// Adds outcomes of lookups in one set to its counters and to those of the group.
+static void add_outcomes(struct mr_rx *rx, const struct mr_view_part *part,
+	unsigned own[static MR_OUTCOME_COUNT], unsigned n[static MR_OUTCOME_COUNT])
 {
-	if (mr_likely(outcome == MR_OUTCOME_HIT))
-		mr_count(&set->hits, 1);
-	else if (mr_likely(outcome == MR_OUTCOME_NEGATIVE))
-		mr_count(&set->negatives, 1);
-	else if (outcome == MR_OUTCOME_MISS)
-		mr_count(&set->misses, 1);
+	struct mr_set_counters *set = &rx->sets[part->schema->id];
+
+	mr_count(&set->hits, own[MR_OUTCOME_HIT]);
+	mr_count(&set->negatives, own[MR_OUTCOME_NEGATIVE]);
+	mr_count(&set->misses, own[MR_OUTCOME_MISS]);
+	for (unsigned k = 0; k < MR_OUTCOME_COUNT; k++) {
+		n[k] += own[k];
+		own[k] = 0;
+	}
 }
 
-// Adds a request's outcomes to `n` and to the counters of the sets it asked.
-static mr_always_inline void settle(
-	struct mr_rx *rx, struct mr_rx_request *request, unsigned n[static MR_OUTCOME_COUNT])
+// Lookups next to each other are mostly in one set: its counters are written once for them.
+static void count_outcomes(struct mr_rx *rx, unsigned n[static MR_OUTCOME_COUNT])
 {
-	unsigned end = request->first_lookup + request->n_lookups;
+	const struct mr_lookup *lookup = rx->probe.lookups, *end = lookup + rx->probe.n;
+	const struct mr_view_part *part = lookup->part;
+	unsigned own[MR_OUTCOME_COUNT] = {0};
 
-	for (unsigned k = request->first_lookup; k < end; k++) {
-		const struct mr_lookup *lookup = &rx->probe.lookups[k];
+	for (; lookup < end; lookup++) {
+		if (mr_unlikely(lookup->part != part)) {
+			add_outcomes(rx, part, own, n);
+			part = lookup->part;
+		}
+		own[lookup->outcome]++;
+	}
+	add_outcomes(rx, part, own, n);
+}
 
-		n[lookup->outcome]++;
-		request->to_io |= lookup->outcome == MR_OUTCOME_MISS;
-		count_set(&rx->sets[lookup->part->schema->id], lookup->outcome);
+static void mark_misses(struct mr_rx *rx)
+{
+	for (unsigned i = 0; i < rx->n_requests; i++) {
+		struct mr_rx_request *request = &rx->requests[i];
+		unsigned end = request->first_lookup + request->n_lookups;
+
+		for (unsigned k = request->first_lookup; request->view != NULL && k < end; k++)
+			request->to_io |= rx->probe.lookups[k].outcome == MR_OUTCOME_MISS;
 	}
 }
 
@@ -36,12 +54,9 @@ void mr_rx_probe(struct mr_rx *rx)
 		return;
 	mr_probe_run(probe, 0, probe->n, rx->node, mr_node_ticks(rx->node));
 	mr_node_access(rx->node, &rx->accesses, probe->n);
-	for (unsigned i = 0; i < rx->n_requests; i++) {
-		struct mr_rx_request *request = &rx->requests[i];
-
-		if (mr_likely(request->view != NULL))
-			settle(rx, request, n);
-	}
+	count_outcomes(rx, n);
+	if (n[MR_OUTCOME_MISS] > 0)
+		mark_misses(rx);
 	mr_count(&rx->counters.lookups, probe->n);
 	mr_count(&rx->counters.hits, n[MR_OUTCOME_HIT]);
 	mr_count(&rx->counters.negatives, n[MR_OUTCOME_NEGATIVE]);

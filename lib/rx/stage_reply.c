@@ -5,13 +5,14 @@
 // A row that a writer keeps changing is looked up this often before the store is asked.
 #define TORN_RETRIES 3u
 
-// How fresh what is answered is.
+// How fresh what is answered is. Of a large group one hit stands for MR_AGE_SAMPLE of them.
 static mr_always_inline void count_age(
 	struct mr_rx *rx, const struct mr_schema *schema, uint64_t event_time_us)
 {
 	uint64_t age_us = rx->now_us > event_time_us ? rx->now_us - event_time_us : 0;
 
-	mr_hist_record(&rx->counters.served_age, age_us / MR_AGE_UNIT_US, 1);
+	if ((++rx->age_turn & (rx->age_weight - 1)) == 0)
+		mr_hist_record(&rx->counters.served_age, age_us / MR_AGE_UNIT_US, rx->age_weight);
 	mr_count_event(&rx->sets[schema->id], event_time_us);
 }
 
@@ -104,6 +105,7 @@ bool mr_rx_reply_get(struct mr_rx *rx, struct mr_rx_request *request, bool shed)
 
 void mr_rx_reply(struct mr_rx *rx)
 {
+	rx->age_weight = rx->probe.n > MR_AGE_SAMPLE ? MR_AGE_SAMPLE : 1;
 	for (unsigned i = 0; i < rx->n_requests; i++) {
 		struct mr_rx_request *request = &rx->requests[i];
 
