@@ -14,6 +14,7 @@
 
 #include <ftw.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,21 +50,23 @@ struct bench_case {
 	enum what what;
 	enum bench_skew skew;
 	unsigned n_keys;
+	bool compacts; //!< the store, meanwhile
 };
 
 static const struct bench_case cases[] = {
-	{"echo", &bench_rows_64, WHAT_ECHO, BENCH_UNIFORM, 1},
-	{"get-uniform", &bench_rows_64, WHAT_HIT, BENCH_UNIFORM, 1},
-	{"get-zipf", &bench_rows_64, WHAT_HIT, BENCH_ZIPF, 1},
-	{"get-absent", &bench_rows_64, WHAT_ABSENT, BENCH_UNIFORM, 1},
-	{"get16-uniform", &bench_rows_64, WHAT_HIT, BENCH_UNIFORM, 16},
-	{"get16-zipf", &bench_rows_64, WHAT_HIT, BENCH_ZIPF, 16},
-	{"get64-uniform", &bench_rows_64, WHAT_HIT, BENCH_UNIFORM, 64},
-	{"get64-zipf", &bench_rows_64, WHAT_HIT, BENCH_ZIPF, 64},
-	{"get-1k", &bench_rows_1k, WHAT_HIT, BENCH_UNIFORM, 1},
-	{"get-250col", &bench_columns_250, WHAT_HIT, BENCH_UNIFORM, 1},
-	{"get-4sets", &bench_sets_4, WHAT_HIT, BENCH_UNIFORM, 1},
-	{"get-miss5", &bench_rows_64, WHAT_MISS, BENCH_UNIFORM, 1},
+	{"echo", &bench_rows_64, WHAT_ECHO, BENCH_UNIFORM, 1, false},
+	{"get-uniform", &bench_rows_64, WHAT_HIT, BENCH_UNIFORM, 1, false},
+	{"get-zipf", &bench_rows_64, WHAT_HIT, BENCH_ZIPF, 1, false},
+	{"get-absent", &bench_rows_64, WHAT_ABSENT, BENCH_UNIFORM, 1, false},
+	{"get16-uniform", &bench_rows_64, WHAT_HIT, BENCH_UNIFORM, 16, false},
+	{"get16-zipf", &bench_rows_64, WHAT_HIT, BENCH_ZIPF, 16, false},
+	{"get64-uniform", &bench_rows_64, WHAT_HIT, BENCH_UNIFORM, 64, false},
+	{"get64-zipf", &bench_rows_64, WHAT_HIT, BENCH_ZIPF, 64, false},
+	{"get-1k", &bench_rows_1k, WHAT_HIT, BENCH_UNIFORM, 1, false},
+	{"get-250col", &bench_columns_250, WHAT_HIT, BENCH_UNIFORM, 1, false},
+	{"get-4sets", &bench_sets_4, WHAT_HIT, BENCH_UNIFORM, 1, false},
+	{"get-miss5", &bench_rows_64, WHAT_MISS, BENCH_UNIFORM, 1, false},
+	{"get-miss5-compacting", &bench_rows_64, WHAT_MISS, BENCH_UNIFORM, 1, true},
 };
 
 /** One case being run. */
@@ -80,7 +83,8 @@ struct run {
 
 static struct bench_lines lines;
 static struct mr_hist none;
-static double echo_ns; // 0: not measured
+static double echo_ns;        // 0: not measured
+static double no_miss_p99_ns; // service time of get-uniform; 0: not measured
 static bool only_local;
 static unsigned rounds = ROUNDS;
 
@@ -212,6 +216,20 @@ static void print_service(const char *name, const struct mr_hist *from, const st
 			(double)mr_hist_quantile(&h, quantiles[i].q) * bench_ns_per_cycle(), "ns");
 }
 
+// What misses do to the hits beside them.
+static void compare_service(const struct bench_case *c, const struct mr_hist *h)
+{
+	double p99_ns = (double)mr_hist_quantile(h, 0.99) * bench_ns_per_cycle();
+
+	if (strcmp(c->name, "get-uniform") == 0)
+		no_miss_p99_ns = p99_ns;
+	if (c->what != WHAT_MISS || no_miss_p99_ns == 0)
+		return;
+	bench_line_ratio(c->name, "service-p99-against-hits", p99_ns, NULL, "ns", no_miss_p99_ns);
+	bench_say("%-24s %7.0f ns at the 99th percentile, %.2f of get-uniform's", c->name, p99_ns,
+		p99_ns / no_miss_p99_ns);
+}
+
 // Every request must have been answered as the case means it, or its cost means nothing.
 static void check(struct run *run, const struct mr_rx_counters *c, uint64_t lookups)
 {
@@ -275,6 +293,7 @@ static void run_local(const struct bench_case *c, struct bench_work *work)
 		bench_line_ratio(c->name, "against-echo", cost.ns.median * c->n_keys, NULL,
 			"ns/request", echo_ns);
 	print_service(c->name, &none, &counters->inline_cycles);
+	compare_service(c, &counters->inline_cycles);
 	bench_line(c->name, "gaps", run.gaps, "ratio");
 	if (mr_counted(&counters->shed) > 0)
 		bench_line(c->name, "shed", (double)mr_counted(&counters->shed), "requests");
@@ -398,6 +417,36 @@ static void warm_up(struct bench_work *work)
 	mr_store_scan_end(scan);
 }
 
+// Full compactions, one after the other, on the I/O lcore's CPU as the real program has it.
+static void *compact(void *arg)
+{
+	struct bench_work *work = arg;
+	struct mr_err err = {""};
+
+	// why relaxed: it may stop a compaction late.
+	while (!atomic_load_explicit(&stop_other, memory_order_relaxed))
+		if (mr_store_compact(work->f.store, &err) < 0)
+			bench_fail("%s", err.text);
+	return NULL;
+}
+
+static void run_beside_io(const struct bench_case *c, struct bench_work *work, unsigned other)
+{
+	rte_cpuset_t cpus = rte_lcore_cpuset(other);
+	pthread_t compactor;
+
+	atomic_store(&stop_other, false);
+	if (c->compacts && (pthread_create(&compactor, NULL, compact, work) != 0 ||
+				   pthread_setaffinity_np(compactor, sizeof(cpus), &cpus) != 0))
+		bench_fail("no thread for compactions");
+	rte_eal_remote_launch(io_lcore, &work->f, other);
+	run_local(c, work);
+	atomic_store(&stop_other, true);
+	rte_eal_wait_lcore(other);
+	if (c->compacts)
+		pthread_join(compactor, NULL);
+}
+
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
 	(void)st, (void)type, (void)ftw;
@@ -408,6 +457,7 @@ static void run_misses(const struct bench_case *c, uint64_t n_rows, unsigned oth
 {
 	char store[] = "/tmp/bench_datapath.XXXXXX";
 	struct bench_work *work;
+	rte_cpuset_t cpus;
 
 	if (other == RTE_MAX_LCORE) {
 		bench_say("%s needs a second CPU for the I/O lcore: left out", c->name);
@@ -416,14 +466,12 @@ static void run_misses(const struct bench_case *c, uint64_t n_rows, unsigned oth
 	work = aligned_alloc(64, MR_ALIGN_UP(sizeof(*work), 64));
 	if (work == NULL || mkdtemp(store) == NULL)
 		bench_fail("no memory or no directory in /tmp");
-	bench_work_open(work, c->table, n_rows, store);
+	cpus = rte_lcore_cpuset(other);
+	bench_work_open_with(work, c->table, n_rows,
+		&(struct bench_work_more){.store = store, .store_cpus = &cpus});
 	load_cold(work);
 	warm_up(work);
-	atomic_store(&stop_other, false);
-	rte_eal_remote_launch(io_lcore, &work->f, other);
-	run_local(c, work);
-	atomic_store(&stop_other, true);
-	rte_eal_wait_lcore(other);
+	run_beside_io(c, work, other);
 	bench_work_close(work);
 	free(work);
 	nftw(store, remove_one, 16, FTW_DEPTH | FTW_PHYS);

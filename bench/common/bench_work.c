@@ -117,6 +117,7 @@ void bench_work_open_with(struct bench_work *work, const struct bench_table *tab
 	struct mr_fixture_params params = {
 		.catalog = catalog,
 		.store_path = more->store,
+		.store_cpus = more->store_cpus,
 		.store_cache_bytes = 512 * MR_MIB,
 		.cache_bytes = cache_bytes(table, n_rows),
 		.mean_row_bytes = row_bytes(table) + 8,

@@ -47,6 +47,7 @@ void bench_work_open(struct bench_work *work, const struct bench_table *table, u
 /** What an appliance may have besides; what is 0 is as bench_work_open() makes it. */
 struct bench_work_more {
 	const char *store;
+	const cpu_set_t *store_cpus;
 	unsigned n_rx;
 	uint16_t mtu_bytes; //!< of BENCH_MTU_255_KEYS requests may have so many
 	struct mr_idler idler;

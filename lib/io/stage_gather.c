@@ -19,9 +19,10 @@ static void hold_writes(struct mr_io *io)
 	unsigned kept = 0;
 
 	for (unsigned i = 0; i < io->n_mbufs; i++) {
-		const struct mr_wire_req *req = (const void *)mr_packet_payload(io->mbufs[i]);
+		const uint8_t *req = mr_packet_payload(io->mbufs[i]);
+		uint8_t op = req[offsetof(struct mr_wire_req, op)];
 
-		if ((req->op != MR_WIRE_OP_PUT && req->op != MR_WIRE_OP_DELETE) ||
+		if ((op != MR_WIRE_OP_PUT && op != MR_WIRE_OP_DELETE) ||
 			io->n_held_writes == MR_IO_HELD_MAX) {
 			io->mbufs[kept] = io->mbufs[i];
 			io->from[kept++] = io->from[i];
@@ -31,7 +32,7 @@ static void hold_writes(struct mr_io *io)
 			io->held_tsc = io->now_tsc;
 		if (io->write_tsc != io->now_tsc)
 			note_gap(io);
-		io->held_rows += req->key_count;
+		io->held_rows += req[offsetof(struct mr_wire_req, key_count)];
 		io->held_mbufs[io->n_held_writes] = io->mbufs[i];
 		io->held_from[io->n_held_writes++] = io->from[i];
 	}

@@ -71,8 +71,8 @@ struct mr_rx {
 	// The group in hand.
 	unsigned n_requests;
 	uint32_t saved_used;
-	unsigned n_answered;           //!< of the burst, by this lcore
-	uint32_t age_turn, age_weight; //!< which hits' ages are counted, for how many
+	unsigned n_answered;          //!< of the burst, by this lcore
+	uint32_t age_every, age_hits; //!< hits for which one's age is counted; since the last
 	unsigned n_to_io[MR_LCORES_MAX];
 	uint64_t turn_cycles[MR_STAGE_COUNT]; //!< of this turn
 	uint64_t last_turn_cycles;

@@ -11,8 +11,10 @@ static mr_always_inline void count_age(
 {
 	uint64_t age_us = rx->now_us > event_time_us ? rx->now_us - event_time_us : 0;
 
-	if ((++rx->age_turn & (rx->age_weight - 1)) == 0)
-		mr_hist_record(&rx->counters.served_age, age_us / MR_AGE_UNIT_US, rx->age_weight);
+	if (++rx->age_hits >= rx->age_every) {
+		mr_hist_record(&rx->counters.served_age, age_us / MR_AGE_UNIT_US, rx->age_hits);
+		rx->age_hits = 0;
+	}
 	mr_count_event(&rx->sets[schema->id], event_time_us);
 }
 
@@ -105,7 +107,7 @@ bool mr_rx_reply_get(struct mr_rx *rx, struct mr_rx_request *request, bool shed)
 
 void mr_rx_reply(struct mr_rx *rx)
 {
-	rx->age_weight = rx->probe.n > MR_AGE_SAMPLE ? MR_AGE_SAMPLE : 1;
+	rx->age_every = rx->probe.n > MR_AGE_SAMPLE ? MR_AGE_SAMPLE : 1;
 	for (unsigned i = 0; i < rx->n_requests; i++) {
 		struct mr_rx_request *request = &rx->requests[i];
 

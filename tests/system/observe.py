@@ -36,7 +36,11 @@ def slow(a):
     # Writes are synced, which takes longer than the 100 us that count as slow here.
     puts = [r for r in requests if r["op"] == "put"]
     assert puts and puts[0]["view"] == "user" and puts[0]["key"].isdigit(), requests[:3]
-    assert any("commit" in r["waited_for"] for r in puts), puts[:3]
+    assert any(r["commit_ns"] > 0 for r in puts), puts[:3]
+    for r in puts:
+        spent = {name[:-3]: r[name] for name in r if name.endswith("_ns") and name != "total_ns"}
+        most = max(spent, key=spent.get)
+        assert most == "rest" or most in r["waited_for"], r
     print(a.tool("slow", "--count", "5").stdout, flush=True)
     a.tool("slow", "--refused")
 
@@ -65,9 +69,11 @@ def test(build):
     of_set = a.telemetry("/millrace/sets")["sets"]["user"]
     assert of_set["hits"] == after["hits"] and of_set["misses"] == after["misses"], of_set
     assert of_set["rows_written"] == ROWS and of_set["negatives"] == after["negatives"], of_set
-    # Every row that was answered has an age, whichever lcore answered.
-    assert run["statuses"]["ok"] <= a.telemetry("/millrace/ages")["count"] <= \
-        of_set["hits"] + of_set["misses"], of_set
+    # Every row that was answered has an age, whichever lcore answered; RX lcores take one hit in
+    # eight of large groups for eight, so each may be eight off.
+    ages = a.telemetry("/millrace/ages")["count"]
+    assert run["statuses"]["ok"] - 16 <= ages <= of_set["hits"] + of_set["misses"] + 16, \
+        (ages, of_set)
     keys = sum(run["statuses"].values())
     assert keys == 3 * run["answered"], run["statuses"]
     assert 0.15 < asked["negatives"] / asked["lookups"], asked
