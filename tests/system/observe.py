@@ -27,14 +27,15 @@ def slow(a):
     """The slow log names requests that took long, refusals, and what they waited for."""
     said = a.tool("get", "user", "1", "--times", "--trace", "4711", ok=(0, 1)).stderr
     assert re.search(r"times: total [\d.]+ us", said), said
-    lines = a.tool("slow", "--json", "--count", "40").stdout.splitlines()
+    lines = a.tool("slow", "--json", "--count", "200").stdout.splitlines()
     requests = [json.loads(line) for line in lines]
     assert requests == sorted(requests, key=lambda r: -r["total_ns"]), lines
     for r in requests:
         assert r["total_ns"] >= 100000 and r["op"] in ("get", "put", "ping", "hello", "describe"), r
         assert r["client"] == "" or r["client"].startswith("10.77.0.2:"), r
     # Writes are synced, which takes longer than the 100 us that count as slow here.
-    puts = [r for r in requests if r["op"] == "put"]
+    # What an RX lcore remembers alone says nothing of them: I/O lcores knew slower ones.
+    puts = [r for r in requests if r["op"] == "put" and r["lcore"].startswith("io")]
     assert puts and puts[0]["view"] == "user" and puts[0]["key"].isdigit(), requests[:3]
     assert any(r["commit_ns"] > 0 for r in puts), puts[:3]
     for r in puts:
