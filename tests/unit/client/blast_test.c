@@ -283,7 +283,8 @@ static void test_mix(void **state)
 
 static void test_knee(void **state)
 {
-	// A server that takes 1 ms for each request holds less than 1000 a second.
+	// A server that takes 1 ms for each request holds less than 1000 a second; within 200 ms the
+	// backlog of a fifth more stays below the 40 ms allowed.
 	const struct fake_faults slow = {.delay_us = 1000};
 	json_t *json;
 	double knee;
@@ -297,7 +298,7 @@ static void test_knee(void **state)
 		0);
 	json = parse();
 	knee = json_number_value(json_object_get(json, "knee_per_s"));
-	assert_between("knee", knee, 50, 1000);
+	assert_between("knee", knee, 50, 1200);
 	json_decref(json);
 	fake_set(&fake, &(struct fake_faults){0});
 
