@@ -76,15 +76,15 @@ static mr_always_inline void prefetch_first(const struct mr_probe *probe, unsign
 						 : mr_cache_bucket_line(cache, probe->hashes[i]));
 }
 
-// Asks for the rows of lookups first + i, bit i of `todo`, or, where one has none here and `bloom`
+// Asks for the rows of lookups first + i, bit i of `which`, or, where one has none here and `bloom`
 // is given, for its line of the filter.
-static mr_always_inline void prefetch_rows(struct mr_probe *probe, unsigned first, uint64_t todo,
+static mr_always_inline void prefetch_rows(struct mr_probe *probe, unsigned first, uint64_t which,
 	const struct mr_cache *cache, const struct mr_bloom *bloom)
 {
 	uint64_t second = 0;
 
-	for (; todo != 0; todo &= todo - 1) {
-		unsigned i = (unsigned)__builtin_ctzll(todo);
+	for (; which != 0; which &= which - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(which);
 		uint64_t hash = probe->hashes[first + i];
 		enum mr_cache_promise promise =
 			mr_cache_prefetch_row_inline(cache, hash, &probe->lookups[first + i].asked);
@@ -98,14 +98,14 @@ static mr_always_inline void prefetch_rows(struct mr_probe *probe, unsigned firs
 			cache, probe->hashes[first + (unsigned)__builtin_ctzll(second)]);
 }
 
-// Looks lookups first + i, bit i of `todo`, up in the cache. @return those that are not there.
-static mr_always_inline uint64_t find_rows(struct mr_probe *probe, unsigned first, uint64_t todo,
+// Looks lookups first + i, bit i of `which`, up in the cache. @return those that are not there.
+static mr_always_inline uint64_t find_rows(struct mr_probe *probe, unsigned first, uint64_t which,
 	struct mr_node *node, uint64_t now_ticks)
 {
 	uint64_t absent = 0;
 
-	for (; todo != 0; todo &= todo - 1) {
-		unsigned i = (unsigned)__builtin_ctzll(todo);
+	for (; which != 0; which &= which - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(which);
 		struct mr_lookup *lookup = &probe->lookups[first + i];
 
 		if (mr_unlikely(lookup->outcome == MR_OUTCOME_BAD_KEY))
@@ -119,16 +119,16 @@ static mr_always_inline uint64_t find_rows(struct mr_probe *probe, unsigned firs
 	return absent;
 }
 
-// Marks what the filter rules out among lookups first + i, bit i of `todo`. @return the others.
+// Marks what the filter rules out among lookups first + i, bit i of `which`. @return the others.
 static mr_always_inline uint64_t filter_rows(
-	struct mr_probe *probe, unsigned first, uint64_t todo, const struct mr_bloom *bloom)
+	struct mr_probe *probe, unsigned first, uint64_t which, const struct mr_bloom *bloom)
 {
 	uint64_t hashes[PROBE_CHUNK] = {0}, maybe, left = 0;
 	uint8_t at[PROBE_CHUNK];
 	unsigned n = 0;
 
-	for (; todo != 0; todo &= todo - 1) {
-		at[n] = (uint8_t)__builtin_ctzll(todo);
+	for (; which != 0; which &= which - 1) {
+		at[n] = (uint8_t)__builtin_ctzll(which);
 		hashes[n] = probe->hashes[first + at[n]];
 		n++;
 	}
@@ -161,12 +161,12 @@ static mr_always_inline void run_cache_first(struct mr_probe *probe, unsigned fi
 static mr_always_inline void run_filter_first(struct mr_probe *probe, unsigned first, unsigned n,
 	struct mr_node *node, const struct mr_bloom *bloom, uint64_t now_ticks)
 {
-	uint64_t maybe = filter_rows(probe, first, first_n(n), bloom), todo;
+	uint64_t maybe = filter_rows(probe, first, first_n(n), bloom), which;
 
 	probe->absent_lead += (int)n - 2 * __builtin_popcountll(maybe);
-	for (todo = maybe; todo != 0; todo &= todo - 1)
+	for (which = maybe; which != 0; which &= which - 1)
 		mr_cache_prefetch_inline(
-			node->cache, probe->hashes[first + (unsigned)__builtin_ctzll(todo)]);
+			node->cache, probe->hashes[first + (unsigned)__builtin_ctzll(which)]);
 	prefetch_rows(probe, first, maybe, node->cache, NULL);
 	find_rows(probe, first, maybe, node, now_ticks);
 }
