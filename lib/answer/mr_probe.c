@@ -4,7 +4,8 @@
 #include "mr_bloom_inline.h"
 #include "mr_key.h"
 
-// Lookups in flight between two prefetch steps: 16 hide uniform misses, skewed keys want 32.
+// Lookups in flight between two prefetch steps: a whole burst, so that its latency is waited for
+// once.
 #define PROBE_CHUNK 64u
 
 // Lookups after which what is asked first may change.

@@ -403,6 +403,41 @@ static void expired_rows_go(void **state)
 	free(cache);
 }
 
+// Between asking for a row and looking at it a writer may move it, drop it, or both: what is found
+// then is the new row, nothing, or does not hold; never the old one.
+static void a_row_asked_for_may_change(void **state)
+{
+	static const unsigned sizes[] = {0, 8, 64, 1000};
+
+	(void)state;
+	for (unsigned i = 0; i < MR_ARRAY_SIZE(sizes) * 2; i++) {
+		struct mr_cache *cache = cache_new((struct mr_cache_params){
+			.budget_bytes = 1 << 20, .max_rows = 100, .crp_ratio = 0.1});
+		struct cache_key key = cache_key(7, 3, 8);
+		uint8_t bytes[1000] = {0};
+		unsigned n = sizes[i / 2];
+		struct mr_cache_row row = cache_row(&key, bytes, n, 2);
+		struct mr_cache_asked asked;
+		struct mr_cache_ref ref;
+		bool found, drops = i % 2 != 0;
+
+		assert_int_equal(cache_fill(cache, &key, 200, 1, 1), 0);
+		assert_int_equal(
+			mr_cache_prefetch_row_inline(cache, key.hash, &asked), MR_CACHE_ASKED);
+		assert_non_null(asked.bucket);
+		if (drops)
+			assert_true(mr_cache_invalidate(cache, key.hash, key.space, key.bytes,
+				key.n, MR_CACHE_EVICT_OVERWRITE));
+		else
+			assert_int_equal(mr_cache_update(cache, &row, false, 1), 0);
+		found = mr_cache_find_asked_inline(
+			cache, key.hash, key.space, key.bytes, key.n, 1, asked, &ref);
+		if (found && mr_cache_valid(cache, &ref))
+			assert_true(!drops && ref.event_time_us == 2 && ref.row_bytes == n);
+		free(cache);
+	}
+}
+
 // Stamps hold 16 bits of the tick: old ones are clamped, and stay old.
 static void old_stamps_stay_old(void **state)
 {
@@ -455,6 +490,7 @@ int main(void)
 		cmocka_unit_test(params_are_checked),
 		cmocka_unit_test(sizes_come_back_whole),
 		cmocka_unit_test(newer_writes_win),
+		cmocka_unit_test(a_row_asked_for_may_change),
 		cmocka_unit_test(what_was_read_is_not_taken_back),
 		cmocka_unit_test(budget_holds_rows_of_mixed_sizes),
 		cmocka_unit_test(index_drops_hardly_a_row),
