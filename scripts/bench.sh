@@ -99,6 +99,7 @@ for name in "${names[@]}"; do
     case $name in
     kill) targets+=(app/millraced/millraced app/millrace/millrace) ;;
     sim) targets+=(tests/sim/sim) ;;
+    telemetry) targets+=(bench/bench_telemetry bench/bench_process app/millraced/millraced app/millrace/millrace) ;;
     process) targets+=(bench/bench_process app/millraced/millraced app/millrace/millrace) ;;
     *) targets+=("bench/bench_$name") ;;
     esac
@@ -155,6 +156,17 @@ process() {
     give_back
 }
 
+# What polling does to an appliance's hits.
+polled() {
+    if [ "$(id -u)" -ne 0 ]; then
+        echo "telemetry: polling needs root, for network namespaces: left out" >&2
+        return
+    fi
+    reserve "$(python3 bench/process/polled.py --memory)"
+    python3 bench/process/polled.py --build "$dir" || { echo "bench.sh: telemetry failed" >&2; failed=1; }
+    give_back
+}
+
 failed=0
 for i in "${!names[@]}"; do
     own=()
@@ -166,6 +178,10 @@ for i in "${!names[@]}"; do
         long sim "$dir/tests/sim/sim" "${own[@]}"
         ;;
     process) process "${own[@]}" ;;
+    telemetry)
+        run telemetry "${own[@]}"
+        [ ${#own[@]} -gt 0 ] || polled
+        ;;
     *) run "${names[i]}" "${own[@]}" ;;
     esac
 done

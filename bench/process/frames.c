@@ -177,7 +177,7 @@ static void send_some(struct generator *g, struct loop *loop)
 	struct rte_mbuf *frames[BURST];
 	uint64_t ids[KEYS_MAX], tsc;
 	uint16_t slots[BURST], sent = 0;
-	unsigned n = loop_take(loop, slots, BURST);
+	unsigned n = loop_is_due(loop) ? loop_take(loop, slots, BURST) : 0;
 
 	if (n == 0 || rte_pktmbuf_alloc_bulk(g->pool, frames, n) < 0)
 		n = 0;
@@ -260,8 +260,8 @@ int run_turn(const struct options *o)
 	}
 }
 
-// A line on stdin: window, keys, seconds, whether to sweep. One port serves all runs, because a
-// virtio device that comes back loses what is under way.
+// A line on stdin: window, keys, seconds, whether to sweep, pace in us. One port serves all runs,
+// because a virtio device that comes back loses what is under way.
 static bool next_run(struct options *o)
 {
 	char text[128];
@@ -269,8 +269,11 @@ static bool next_run(struct options *o)
 
 	if (fgets(text, sizeof(text), stdin) == NULL)
 		return false;
-	if (sscanf(text, "%u %u %lf %d", &o->window, &o->n_keys, &o->seconds, &sweep) != 4)
+	if (sscanf(text, "%u %u %lf %d %lf", &o->window, &o->n_keys, &o->seconds, &sweep,
+		    &o->pace_us) != 5)
 		bench_fail("what is %s", text);
+	if (o->pace_us > 0 && o->window > BURST)
+		bench_fail("a window that is sent at once has at most %u requests", BURST);
 	o->sweep = sweep != 0;
 	return true;
 }

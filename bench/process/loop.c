@@ -72,7 +72,22 @@ void loop_begin(struct loop *loop, const struct options *o)
 	memset(loop->cycles, 0, sizeof(struct mr_hist));
 	for (unsigned i = 0; i < o->window; i++)
 		loop->free[loop->n_free++] = (uint16_t)i;
+	loop->pace_cycles = cycles(o->pace_us * 1e-6);
 	loop->start_tsc = loop->heard_tsc = bench_tsc();
+}
+
+bool loop_is_due(struct loop *loop)
+{
+	uint64_t tsc;
+
+	if (loop->pace_cycles == 0)
+		return true;
+	tsc = bench_tsc();
+	if (loop->n_free < loop->o->window || tsc < loop->due_tsc)
+		return false;
+	// What was missed is not made up for: that would be other bursts.
+	loop->due_tsc = tsc + loop->pace_cycles;
+	return true;
 }
 
 unsigned loop_take(struct loop *loop, uint16_t *slots, unsigned n)

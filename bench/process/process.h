@@ -45,6 +45,9 @@ struct options {
 	uint64_t n_rows;
 	double seconds, warmup_s;
 	bool sweep; //!< every key once, in order
+	//! The window is sent at once, when all of it is answered and so long after the last time;
+	//! 0: each request follows an answer.
+	double pace_us;
 	unsigned n_charges;
 	int charges[CHARGES_MAX]; //!< processes whose CPU time is taken
 };
@@ -88,6 +91,7 @@ struct loop {
 	uint64_t sent_tsc[WINDOW_MAX]; //!< 0: not under way
 	uint8_t n_pieces[WINDOW_MAX];  //!< of the reply so far
 	uint64_t answered, wrong, lost;
+	uint64_t pace_cycles, due_tsc;
 	uint64_t start_tsc, end_tsc, heard_tsc, first_tsc; //!< first_tsc: 0 until it is warm
 	uint64_t answered_before;
 	double server_s, client_s; //!< CPU time; before the end: what it was at the start
@@ -95,6 +99,9 @@ struct loop {
 };
 
 void loop_begin(struct loop *loop, const struct options *o);
+
+/** Whether anything may be sent now: of a window that is sent at once. */
+bool loop_is_due(struct loop *loop);
 
 /** Takes up to @p n slots. @return how many; none when a sweep is through. */
 unsigned loop_take(struct loop *loop, uint16_t *slots, unsigned n);

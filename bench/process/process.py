@@ -33,6 +33,7 @@ most). `rate-per-core` is requests over the CPU time they cost on the server's c
 
 import argparse
 import ctypes
+import errno
 import json
 import os
 import shutil
@@ -75,15 +76,20 @@ def wait_until(what, happened, seconds=60):
         time.sleep(0.05)
 
 
-class Server:
-    """A process on the server's CPU."""
+def ask(sock, command):
+    sock.send(command.encode())
+    return list(json.loads(sock.recv(65536)).values())[0]
 
-    def __init__(self, bench, name, argv):
+
+class Server:
+    """A process on the server's CPU, or others."""
+
+    def __init__(self, bench, name, argv, cpus=None):
         self.bench, self.name = bench, name
         self.log_path = os.path.join(bench.dir, name + ".log")
         with open(self.log_path, "w") as log:
             self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "taskset", "-c",
-                                             str(bench.server_cpu)] + argv,
+                                             str(bench.server_cpu) if cpus is None else cpus] + argv,
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         bench.servers.append(self)
 
@@ -129,9 +135,9 @@ class Server:
 
 
 class Millraced(Server):
-    """With all its lcores on the server's CPU: the RX lcore polls, the others sleep."""
+    """Its RX lcore polls on the server's CPU; the others sleep, there or on a CPU of their own."""
 
-    def __init__(self, bench, name, address, device, eal_args=""):
+    def __init__(self, bench, name, address, device, eal_args="", other_cpu=None):
         d = os.path.join(bench.dir, name)
         os.mkdir(d)
         self.prefix = "%s-%s" % (NAMESPACE, name)
@@ -140,11 +146,12 @@ class Millraced(Server):
         if bench.store:
             shutil.copytree(bench.store, os.path.join(d, "store"))
         config = os.path.join(d, "millrace.ini")
+        other = bench.server_cpu if other_cpu is None else other_cpu
         with open(config, "w") as out:
             out.write("""[lcores]
-control = {cpu}
+control = {other}
 rx = {cpu}
-io = {cpu}
+io = {other}
 rx_idle = poll
 io_idle = sleep
 idle_sleep = 1ms
@@ -166,10 +173,11 @@ mean_row = 80
 allow = 10.79.0.0/16
 [admin]
 socket = {admin}
-""".format(cpu=bench.server_cpu, huge="yes" if bench.huge and bench.store else "no", prefix=self.prefix,
+""".format(cpu=bench.server_cpu, other=other, huge="yes" if bench.huge and bench.store else "no", prefix=self.prefix,
                 eal_args=eal_args, device=device, address=address, dir=d, rows=bench.o.rows,
                 cache=32 + bench.o.rows * 128 // 1000000, admin=self.admin))
-        super().__init__(bench, name, [bench.app("millraced"), "-c", config])
+        super().__init__(bench, name, [bench.app("millraced"), "-c", config],
+                         "%d,%d" % (bench.server_cpu, other))
 
     def wait_serving(self):
         self.wait("'serving on'", lambda: "serving on" in self.log())
@@ -178,13 +186,19 @@ socket = {admin}
         return run(self.bench.inside + [self.bench.app("millrace")] + list(argv),
                    env=dict(os.environ, MILLRACE_ADMIN=self.admin, MILLRACE_SERVER=self.address + PORT))
 
+    def telemetry(self):
+        """A connection to its telemetry."""
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        sock.settimeout(10)
+        path = "/var/run/dpdk/%s/dpdk_telemetry.v2" % self.prefix
+        # One connection at a time is let wait there.
+        wait_until("telemetry", lambda: sock.connect_ex(path) != errno.EAGAIN)
+        sock.recv(1024)
+        return sock
+
     def busy(self):
-        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as sock:
-            sock.settimeout(10)
-            sock.connect("/var/run/dpdk/%s/dpdk_telemetry.v2" % self.prefix)
-            sock.recv(1024)
-            sock.send(b"/millrace/lcores")
-            rx = list(json.loads(sock.recv(65536)).values())[0]["rx"]
+        with self.telemetry() as sock:
+            rx = ask(sock, "/millrace/lcores")["rx"]
             return rx["busy_cycles"], rx["idle_cycles"]
 
     def end(self):
@@ -231,9 +245,9 @@ class FramesCase(Case):
                                             stdout=subprocess.PIPE, stderr=log, text=True)
         who.bench.clients.append(self.process)
 
-    def client(self, at_start=None, keys=1, window=128, seconds=1.0, sweep=0):
+    def client(self, at_start=None, keys=1, window=128, seconds=1.0, sweep=0, pace_us=0):
         self.process.send_signal(signal.SIGCONT)
-        print(window, keys, seconds, sweep, file=self.process.stdin, flush=True)
+        print(window, keys, seconds, sweep, pace_us, file=self.process.stdin, flush=True)
         for last in self.process.stdout:
             if last != "begin\n":
                 self.process.send_signal(signal.SIGSTOP)
@@ -476,8 +490,8 @@ class Bench:
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
-def line(case, metric, value, unit, more):
-    print(json.dumps(dict({"bench": "process", "case": case, "metric": metric, "value": float("%.6g" % value),
+def line(case, metric, value, unit, more, bench="process"):
+    print(json.dumps(dict({"bench": bench, "case": case, "metric": metric, "value": float("%.6g" % value),
                            "unit": unit}, **more), separators=(",", ":")), flush=True)
 
 
@@ -536,4 +550,5 @@ def main():
     return 1 if bench.failed else 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

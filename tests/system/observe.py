@@ -5,6 +5,7 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import time
 
@@ -44,6 +45,27 @@ def slow(a):
         assert most == "rest" or most in r["waited_for"], r
     print(a.tool("slow", "--count", "5").stdout, flush=True)
     a.tool("slow", "--refused")
+
+
+def placement(build):
+    """Threads that answer telemetry, and all others, run where no RX lcore does."""
+    if len(os.sched_getaffinity(0)) < 2:
+        return
+    a = harness.Appliance(build, rx="1", io="0")
+    a.start()
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    sock.connect(a.telemetry_path())
+    sock.recv(1024)
+    may_run = {}
+    tasks = "/proc/%d/task" % a.process.pid
+    for task in os.listdir(tasks):
+        name = open(os.path.join(tasks, task, "comm")).read().strip()
+        may_run.setdefault(name, set()).update(os.sched_getaffinity(int(task)))
+    print(may_run, flush=True)
+    assert any("telemet" in name for name in may_run), may_run
+    assert len([name for name in may_run if 1 in may_run[name]]) == 1, may_run
+    sock.close()
+    a.stop()
 
 
 def test(build):
@@ -100,6 +122,7 @@ def test(build):
     a.tool("top", ok=(2,))
     slow(a)
     a.stop()
+    placement(build)
 
 
 harness.main(test)
