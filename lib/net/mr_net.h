@@ -126,13 +126,19 @@ unsigned mr_net_reply_control(
  * Internet checksum (RFC 1071) over @p bytes, starting from a partial @p sum; not yet inverted. In
  * memory's byte order, like mr_net_fold()'s result. Of several pieces only the last may be odd.
  */
-uint32_t mr_net_sum(const void *data, size_t bytes, uint32_t sum);
+uint32_t mr_net_sum(const void *data, size_t bytes, uint64_t sum);
+
+/** Folds a sum of words of 16 and 32 bits to a partial sum. */
+static inline uint32_t mr_net_fold64(uint64_t sum)
+{
+	// why: added to itself turned around, its upper half is both halves and their carry.
+	return (uint32_t)((sum + (sum << 32 | sum >> 32)) >> 32);
+}
 
 /** Folds a partial sum to 16 bits; not inverted. Store it with memcpy, not as big-endian. */
 static inline uint16_t mr_net_fold(uint32_t sum)
 {
-	sum = (sum & UINT16_MAX) + (sum >> 16);
-	return (uint16_t)(sum + (sum >> 16));
+	return (uint16_t)((sum + (sum << 16 | sum >> 16)) >> 16);
 }
 
 /** The IP header in a frame of IP that mr_net_parse() read. */

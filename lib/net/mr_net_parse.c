@@ -89,8 +89,9 @@ static enum mr_reason parse_udp(struct cursor *c, const uint8_t *ip, bool is_ip6
 	if (is_ip6 && is_zero)
 		return MR_REASON_udp_checksum; // RFC 8200, 8.1
 	if ((c->rx_checked & MR_NET_RX_L4_CHECKED) == 0 && !is_zero) {
-		uint32_t sum = is_ip6 ? mr_net_ip6_pseudo(ip, udp_bytes, MR_PROTOCOL_UDP)
-		                      : mr_net_ip4_pseudo(ip, udp_bytes);
+		uint64_t sum =
+			is_ip6 ? mr_net_ip6_pseudo(ip, udp_bytes, MR_PROTOCOL_UDP)
+			       : mr_net_ip4_pseudo(mr_net_load64(ip + MR_IP4_SRC), udp_bytes);
 
 		if (mr_net_fold(mr_net_sum(c->at, udp_bytes, sum)) != UINT16_MAX)
 			return MR_REASON_udp_checksum;

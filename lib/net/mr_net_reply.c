@@ -25,20 +25,24 @@ static unsigned finish_udp6(
 {
 	uint8_t *ip = frame + at->l2_bytes, *udp = ip + MR_IP6_BYTES;
 	unsigned udp_bytes = MR_UDP_BYTES + payload_bytes;
-	uint32_t pseudo = mr_net_ip6_pseudo(ip, udp_bytes, MR_PROTOCOL_UDP);
+	uint64_t pseudo = mr_net_ip6_pseudo(ip, udp_bytes, MR_PROTOCOL_UDP);
 
 	clear_ecn6(ip);
 	mr_store_be16(ip + MR_IP6_LENGTH, (uint16_t)udp_bytes);
 	ip[MR_IP6_HOPS] = MR_NET_TTL;
-	mr_net_finish_udp(udp, udp_bytes, pseudo, tx_cksum);
+	mr_net_finish_udp(udp, mr_net_load32(udp + MR_UDP_SRC), udp_bytes, pseudo, tx_cksum);
 	return at->payload_at + payload_bytes;
 }
 
 unsigned mr_net_reply_udp_more(
 	uint8_t *frame, const struct mr_net_frame *at, unsigned payload_bytes, unsigned tx_cksum)
 {
+	const uint8_t *ip = frame + at->l2_bytes;
+
 	return at->is_ip6 ? finish_udp6(frame, at, payload_bytes, tx_cksum)
-	                  : mr_net_finish_udp4(frame, at, payload_bytes, tx_cksum);
+	                  : mr_net_finish_udp4(frame, at, mr_net_load64(ip + MR_IP4_SRC),
+				    mr_net_load32(ip + MR_IP4_BYTES + MR_UDP_SRC), payload_bytes,
+				    tx_cksum);
 }
 
 unsigned mr_net_reply_udp(

@@ -2,37 +2,61 @@
 #include "mr_bytes.h"
 #include "mr_net.h"
 
-// Two 64-bit lanes; the compiler knows how, whatever the machine.
-typedef uint64_t lanes_t __attribute__((vector_size(16)));
+#define BLOCK_BYTES 32u
 
-// why: 16-bit words may be added as the 32-bit words they form, because 2^16 = 1 modulo 65535, and
-// 64-bit lanes have room for the carries of 4 G of them.
-uint32_t mr_net_sum(const void *data, size_t bytes, uint32_t sum)
+struct block {
+	uint8_t bytes[BLOCK_BYTES];
+};
+
+// why: 16-bit words may be added as the 64-bit words they form, because 2^16, and with it 2^64, is
+// 1 modulo 65535: what is carried out of a word is added to it again (RFC 1071, 2).
+static mr_always_inline uint64_t add(uint64_t sum, uint64_t word)
 {
-	const uint8_t *p = data;
-	lanes_t low = {sum}, high = {0};
-	uint64_t total, word;
+	sum += word;
+	return sum + (sum < word);
+}
 
-	for (; bytes >= 16; bytes -= 16, p += 16) {
-		lanes_t words;
+static mr_always_inline uint64_t load(const uint8_t *p)
+{
+	uint64_t word;
 
-		memcpy(&words, p, sizeof(words));
-		low += words & UINT32_MAX;
-		high += words >> 32;
+	memcpy(&word, p, sizeof(word));
+	return word;
+}
+
+static mr_always_inline uint64_t add_block(uint64_t sum, const uint8_t *p)
+{
+#ifdef __x86_64__
+	// why: no C is compiled to one addition with carry a word, a quarter of the instructions.
+	__asm__("addq 0(%[p]), %[sum]\n\t"
+		"adcq 8(%[p]), %[sum]\n\t"
+		"adcq 16(%[p]), %[sum]\n\t"
+		"adcq 24(%[p]), %[sum]\n\t"
+		"adcq $0, %[sum]"
+		: [sum] "+r"(sum)
+		: [p] "r"(p), "m"(*(const struct block *)p)
+		: "cc");
+	return sum;
+#else
+	return add(add(add(add(sum, load(p)), load(p + 8)), load(p + 16)), load(p + 24));
+#endif
+}
+
+uint32_t mr_net_sum(const void *data, size_t bytes, uint64_t sum)
+{
+	const uint8_t *p = data, *end = p + (bytes & ~(size_t)(BLOCK_BYTES - 1));
+
+	for (; p < end; p += BLOCK_BYTES)
+		sum = add_block(sum, p);
+	if (bytes & 16)
+		sum = add(add(sum, load(p)), load(p + 8)), p += 16;
+	if (bytes & 8)
+		sum = add(sum, load(p)), p += 8;
+	if (mr_unlikely(bytes & 7)) {
+		uint64_t word = 0;
+
+		memcpy(&word, p, bytes & 7);
+		sum = add(sum, word);
 	}
-	low += high;
-	total = low[0] + low[1];
-	if (bytes >= 8) {
-		memcpy(&word, p, 8);
-		total += (word & UINT32_MAX) + (word >> 32);
-		bytes -= 8;
-		p += 8;
-	}
-	if (mr_unlikely(bytes > 0)) {
-		word = 0;
-		memcpy(&word, p, bytes);
-		total += (word & UINT32_MAX) + (word >> 32);
-	}
-	total = (total & UINT32_MAX) + (total >> 32);
-	return (uint32_t)(total + (total >> 32));
+	return mr_net_fold64(sum);
 }

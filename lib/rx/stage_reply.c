@@ -71,7 +71,8 @@ static void restore(struct mr_rx *rx, struct mr_rx_request *request)
 		rx->saved + request->saved_at, request->saved_bytes);
 }
 
-bool mr_rx_reply_get(struct mr_rx *rx, struct mr_rx_request *request, bool shed)
+// See mr_rx_reply_get().
+static mr_always_inline bool reply_get(struct mr_rx *rx, struct mr_rx_request *request, bool shed)
 {
 	unsigned end = request->first_lookup + request->n_lookups;
 	struct mr_reply reply;
@@ -105,6 +106,11 @@ bool mr_rx_reply_get(struct mr_rx *rx, struct mr_rx_request *request, bool shed)
 	return true;
 }
 
+bool mr_rx_reply_get(struct mr_rx *rx, struct mr_rx_request *request, bool shed)
+{
+	return reply_get(rx, request, shed);
+}
+
 void mr_rx_reply(struct mr_rx *rx)
 {
 	rx->age_every = rx->probe.n > MR_AGE_SAMPLE ? MR_AGE_SAMPLE : 1;
@@ -112,6 +118,6 @@ void mr_rx_reply(struct mr_rx *rx)
 		struct mr_rx_request *request = &rx->requests[i];
 
 		if (!request->to_io)
-			request->to_io = !mr_rx_reply_get(rx, request, false);
+			request->to_io = !reply_get(rx, request, false);
 	}
 }
