@@ -38,6 +38,7 @@ struct mr_rx *mr_rx_create(const struct mr_rx_params *params)
 	rx->slot = params->lcore->lcore_id;
 	rx->rng.state = params->lcore->index;
 	rx->sample_in = (uint32_t)mr_rng_below(&rx->rng, MR_CLIENTS_EVERY);
+	rx->age_left = rx->age_weight = 1;
 	mr_slowlog_init(&rx->counters.slowlog, params->slow_above_us, rte_get_tsc_hz());
 	rx->slow_above_cycles = rx->counters.slowlog.above_cycles;
 	for (unsigned i = 0; i < params->n_ports; i++)

@@ -34,6 +34,7 @@ struct mr_rx_request {
 /** Replies waiting to be given to a port. */
 struct mr_rx_out {
 	unsigned n;
+	unsigned n_further; //!< of them: datagrams that are not the last of their reply
 	struct rte_mbuf *mbufs[2 * MR_RX_BURST_MAX];
 };
 
@@ -71,8 +72,9 @@ struct mr_rx {
 	// The group in hand.
 	unsigned n_requests;
 	uint32_t saved_used;
-	unsigned n_answered;          //!< of the burst, by this lcore
-	uint32_t age_every, age_hits; //!< hits for which one's age is counted; since the last
+	unsigned n_answered;           //!< of the burst, by this lcore
+	unsigned n_writes;             //!< of the group
+	uint32_t age_left, age_weight; //!< hits until one's age is counted; hits that it stands for
 	unsigned n_to_io[MR_LCORES_MAX];
 	uint64_t turn_cycles[MR_STAGE_COUNT]; //!< of this turn
 	uint64_t last_turn_cycles;

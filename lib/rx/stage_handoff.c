@@ -45,16 +45,20 @@ static void shed_write(struct mr_rx *rx, struct mr_rx_request *request)
 
 static void shed(struct mr_rx *rx, struct mr_rx_request *request)
 {
+	unsigned answered = rx->n_answered;
+
 	mr_count(&rx->counters.shed, 1);
 	if (mr_rx_samples(rx))
 		mr_rx_note_refused(
 			rx, request->m, &request->wire, MR_WIRE_RESULT_BUSY, MR_REASON_NONE);
-	if (request->view != NULL)
+	if (request->view != NULL) {
 		mr_rx_reply_get(rx, request, true);
-	else if (request->wire.op == MR_WIRE_OP_GET)
+		mr_count(&rx->counters.results[MR_WIRE_RESULT_OK], rx->n_answered - answered);
+	} else if (request->wire.op == MR_WIRE_OP_GET) {
 		shed_strong(rx, request);
-	else
+	} else {
 		shed_write(rx, request);
+	}
 }
 
 static void submit(struct mr_rx *rx, unsigned io)

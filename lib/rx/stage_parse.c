@@ -132,8 +132,8 @@ static void parse_get(struct mr_rx *rx, struct rte_mbuf *m, const struct mr_wire
 	const uint8_t *body = mr_packet_payload(m) + sizeof(struct mr_wire_req);
 	struct mr_rx_request *request;
 
-	mr_count(&rx->counters.requests_get, 1);
 	if (mr_unlikely(view == NULL)) {
+		mr_count(&rx->counters.requests_get, 1);
 		refuse(rx, m, wire, MR_WIRE_RESULT_UNKNOWN_VIEW);
 		return;
 	}
@@ -160,10 +160,12 @@ static void parse_write(struct mr_rx *rx, struct rte_mbuf *m, const struct mr_wi
 	mr_guard_class_t sender)
 {
 	mr_count(&rx->counters.requests_write, 1);
-	if (mr_likely(mr_rx_may_write(rx, m, wire, sender)))
+	if (mr_likely(mr_rx_may_write(rx, m, wire, sender))) {
 		add_request(rx, m)->to_io = true;
-	else
+		rx->n_writes++;
+	} else {
 		refuse(rx, m, wire, MR_WIRE_RESULT_DENIED);
+	}
 }
 
 static void parse_other(struct mr_rx *rx, struct rte_mbuf *m, const struct mr_wire_request *wire,
@@ -207,8 +209,10 @@ static void defective(struct mr_rx *rx, struct rte_mbuf *m, const struct mr_wire
 static void unproven(struct mr_rx *rx, struct rte_mbuf *m, const struct mr_wire_request *wire,
 	mr_guard_class_t sender)
 {
-	if (!may_answer(rx, m, sender))
+	if (!may_answer(rx, m, sender)) {
+		mr_count(&rx->counters.requests_other, 1);
 		return;
+	}
 	if (wire->op == MR_WIRE_OP_HELLO) {
 		parse_other(rx, m, wire, sender);
 		return;
@@ -245,7 +249,6 @@ static mr_always_inline void parse_datagram(
 		defective(rx, m, wire, defect, sender);
 		return;
 	}
-	mr_count(&rx->counters.requests, 1);
 	if (mr_unlikely((sender & MR_GUARD_PROVEN) == 0))
 		unproven(rx, m, wire, sender);
 	else if (mr_likely(wire->op == MR_WIRE_OP_GET))
@@ -284,9 +287,20 @@ static mr_always_inline void parse_frame(struct mr_rx *rx, struct rte_mbuf *m)
 		other_frame(rx, m, frame);
 }
 
+// What need not be counted one by one.
+static void count_requests(struct mr_rx *rx)
+{
+	struct mr_rx_counters *c = &rx->counters;
+
+	mr_count(&c->requests_get, rx->n_requests - rx->n_writes);
+	mr_count(&c->requests, mr_counted(&c->requests_get) + mr_counted(&c->requests_write) +
+				       mr_counted(&c->requests_other) - mr_counted(&c->requests));
+}
+
 void mr_rx_parse(struct mr_rx *rx)
 {
 	rx->n_requests = 0;
+	rx->n_writes = 0;
 	rx->saved_used = 0;
 	rx->probe.n = 0;
 	// A request that starts in a group is in it with all its keys, however many they are: the
@@ -298,4 +312,5 @@ void mr_rx_parse(struct mr_rx *rx)
 				    MR_CACHE_LINE_BYTES);
 		parse_frame(rx, rx->burst[rx->next++]);
 	}
+	count_requests(rx);
 }

@@ -5,16 +5,23 @@
 // A row that a writer keeps changing is looked up this often before the store is asked.
 #define TORN_RETRIES 3u
 
+static mr_always_inline uint32_t age_every(const struct mr_rx *rx)
+{
+	return rx->probe.n > MR_AGE_SAMPLE ? MR_AGE_SAMPLE : 1;
+}
+
 // How fresh what is answered is. Of a large group one hit stands for MR_AGE_SAMPLE of them.
 static mr_always_inline void count_age(
 	struct mr_rx *rx, const struct mr_schema *schema, uint64_t event_time_us)
 {
-	uint64_t age_us = rx->now_us > event_time_us ? rx->now_us - event_time_us : 0;
+#ifndef MR_TELEMETRY_OFF
+	if (mr_unlikely(--rx->age_left == 0)) {
+		uint64_t age_us = rx->now_us > event_time_us ? rx->now_us - event_time_us : 0;
 
-	if (++rx->age_hits >= rx->age_every) {
-		mr_hist_record(&rx->counters.served_age, age_us / MR_AGE_UNIT_US, rx->age_hits);
-		rx->age_hits = 0;
+		mr_hist_record(&rx->counters.served_age, age_us / MR_AGE_UNIT_US, rx->age_weight);
+		rx->age_left = rx->age_weight = age_every(rx);
 	}
+#endif
 	mr_count_event(&rx->sets[schema->id], event_time_us);
 }
 
@@ -100,7 +107,6 @@ static mr_always_inline bool reply_get(struct mr_rx *rx, struct mr_rx_request *r
 		mr_reply_times(&reply, &times);
 	}
 	mr_reply_finish_inline(&reply, rx->port);
-	mr_count(&rx->counters.results[MR_WIRE_RESULT_OK], 1);
 	rx->n_answered++;
 	mr_rx_send(rx, request->m);
 	return true;
@@ -113,11 +119,19 @@ bool mr_rx_reply_get(struct mr_rx *rx, struct mr_rx_request *request, bool shed)
 
 void mr_rx_reply(struct mr_rx *rx)
 {
-	rx->age_every = rx->probe.n > MR_AGE_SAMPLE ? MR_AGE_SAMPLE : 1;
+	unsigned answered = rx->n_answered;
+
+	// Hits of small groups are all taken; those that one was to stand for already go with the
+	// next.
+	if (rx->age_left > age_every(rx)) {
+		rx->age_weight -= rx->age_left - age_every(rx);
+		rx->age_left = age_every(rx);
+	}
 	for (unsigned i = 0; i < rx->n_requests; i++) {
 		struct mr_rx_request *request = &rx->requests[i];
 
 		if (!request->to_io)
 			request->to_io = !reply_get(rx, request, false);
 	}
+	mr_count(&rx->counters.results[MR_WIRE_RESULT_OK], rx->n_answered - answered);
 }
