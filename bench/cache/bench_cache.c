@@ -146,10 +146,12 @@ static void look_up_rolling(struct bench *b, const uint64_t *ids, unsigned n)
 			hashes[i % 128] = hash_of(&ids[i]);
 			mr_cache_prefetch_inline(b->cache, hashes[i % 128]);
 		}
-		if (i >= ROLL && i - ROLL < n)
+		if (i >= ROLL && i - ROLL < n) {
 			second[(i - ROLL) % 128] =
-				mr_cache_prefetch_row_inline(b->cache, hashes[(i - ROLL) % 128],
+				mr_cache_locate_inline(b->cache, hashes[(i - ROLL) % 128],
 					&asked) == MR_CACHE_SECOND;
+			mr_cache_prefetch_asked_inline(&asked);
+		}
 		if (i >= 2 * ROLL && second[(i - 2 * ROLL) % 128])
 			mr_cache_prefetch_second_inline(b->cache, hashes[(i - 2 * ROLL) % 128]);
 		if (i >= 3 * ROLL)

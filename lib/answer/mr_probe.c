@@ -79,21 +79,31 @@ static mr_always_inline void prefetch_first(const struct mr_probe *probe, unsign
 
 // Asks for the rows of lookups first + i, bit i of `which`, or, where one has none here and `bloom`
 // is given, for its line of the filter.
+//
+// why located first and asked for after that: a prefetch whose translation is not at hand stays in
+// the reorder buffer until it has been walked. With little between one and the next many walks
+// overlap there; with the work of locating between them few do.
 static mr_always_inline void prefetch_rows(struct mr_probe *probe, unsigned first, uint64_t which,
 	const struct mr_cache *cache, const struct mr_bloom *bloom)
 {
+	const struct mr_cache_asked *located[PROBE_CHUNK];
+	unsigned n_located = 0;
 	uint64_t second = 0;
 
 	for (; which != 0; which &= which - 1) {
 		unsigned i = (unsigned)__builtin_ctzll(which);
 		uint64_t hash = probe->hashes[first + i];
-		enum mr_cache_promise promise =
-			mr_cache_prefetch_row_inline(cache, hash, &probe->lookups[first + i].asked);
+		struct mr_cache_asked *asked = &probe->lookups[first + i].asked;
+		enum mr_cache_promise promise = mr_cache_locate_inline(cache, hash, asked);
 
+		located[n_located] = asked;
+		n_located += promise == MR_CACHE_LOCATED;
 		second |= (uint64_t)(promise == MR_CACHE_SECOND) << i;
 		if (promise == MR_CACHE_ABSENT && bloom != NULL)
 			mr_prefetch(mr_bloom_line(bloom, hash));
 	}
+	for (unsigned i = 0; i < n_located; i++)
+		mr_cache_prefetch_asked_inline(located[i]);
 	for (; second != 0; second &= second - 1)
 		mr_cache_prefetch_second_inline(
 			cache, probe->hashes[first + (unsigned)__builtin_ctzll(second)]);

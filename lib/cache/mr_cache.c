@@ -192,7 +192,8 @@ void mr_cache_prefetch_row(const struct mr_cache *cache, uint64_t hash)
 {
 	struct mr_cache_asked asked;
 
-	mr_cache_prefetch_row_inline(cache, hash, &asked);
+	mr_cache_locate_inline(cache, hash, &asked);
+	mr_cache_prefetch_asked_inline(&asked);
 }
 
 void mr_cache_prefetch_row_bulk(const struct mr_cache *cache, const uint64_t *hashes, unsigned n)

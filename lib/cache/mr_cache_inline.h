@@ -429,34 +429,38 @@ static mr_always_inline void mr_cache_prefetch_inline(const struct mr_cache *cac
 	mr_prefetch(mr_cache_bucket_line(cache, hash));
 }
 
-static mr_always_inline void mr_cache_prefetch_loc(const struct mr_cache *cache, uint32_t loc)
+/** Lines to ask for of a row at @p loc. */
+static mr_always_inline unsigned mr_cache_lines(const struct mr_cache *cache, uint32_t loc)
 {
-	const uint8_t *at = (const uint8_t *)mr_cache_head(cache, loc);
-	unsigned lines = atomic_load_explicit(
+	return atomic_load_explicit(
 		&cache->page_lines[(loc - 1) >> cache->page_units_shift], memory_order_relaxed);
+}
 
-	mr_prefetch(at);
-	for (unsigned i = 1; i < lines; i++)
-		mr_prefetch(at + i * MR_CACHE_LINE_BYTES);
+static mr_always_inline void mr_cache_prefetch_lines(const void *row, unsigned lines)
+{
+	for (unsigned i = 0; i < lines; i++)
+		mr_prefetch((const uint8_t *)row + i * MR_CACHE_LINE_BYTES);
 }
 
 /** What a bucket, which was asked for before, promises of a row. */
 enum mr_cache_promise {
-	MR_CACHE_ABSENT, //!< it is not in the cache, for now
-	MR_CACHE_ASKED,  //!< its lines are on the way
-	MR_CACHE_SECOND, //!< its second bucket is: mr_cache_prefetch_second_inline() in a while
+	MR_CACHE_ABSENT,  //!< it is not in the cache, for now
+	MR_CACHE_LOCATED, //!< where it is was told
+	MR_CACHE_SECOND,  //!< its second bucket is asked for: mr_cache_prefetch_second_inline()
 };
 
-/** What was asked for: very probably the row. To be kept until mr_cache_find_asked_inline(). */
+/** Where a row very probably is. To be kept until mr_cache_find_asked_inline(). */
 struct mr_cache_asked {
 	struct mr_cache_bucket *bucket; //!< NULL: nothing is known
 	const struct mr_cache_row_head *head;
 	uint32_t version; //!< of the bucket, before the rest was read from it
-	uint32_t way;
+	uint16_t way;
+	uint16_t lines; //!< to ask for
 };
 
-/** Asks for the row that this bucket promises; for its second bucket when it may be there. */
-static mr_always_inline enum mr_cache_promise mr_cache_prefetch_row_inline(
+/** Tells where the row is that this bucket promises; asks for its second bucket when it may be
+ *  there. */
+static mr_always_inline enum mr_cache_promise mr_cache_locate_inline(
 	const struct mr_cache *cache, uint64_t hash, struct mr_cache_asked *ret_asked)
 {
 	unsigned tag = mr_cache_tag(hash);
@@ -468,19 +472,26 @@ static mr_always_inline enum mr_cache_promise mr_cache_prefetch_row_inline(
 	unsigned way = (unsigned)__builtin_ctzll(match | UINT64_C(1) << 47) >> 3;
 
 	ret_asked->bucket = NULL;
+	ret_asked->lines = 0;
 	if (mr_likely(match != 0)) {
 		loc = atomic_load_explicit(&b->loc[way], memory_order_relaxed);
 		if (mr_unlikely(loc == 0 || (version & 1) != 0))
-			return MR_CACHE_ASKED;
-		mr_cache_prefetch_loc(cache, loc);
-		*ret_asked = (struct mr_cache_asked){b, mr_cache_head(cache, loc), version, way};
-		return MR_CACHE_ASKED;
+			return MR_CACHE_LOCATED;
+		*ret_asked = (struct mr_cache_asked){b, mr_cache_head(cache, loc), version,
+			(uint16_t)way, (uint16_t)mr_cache_lines(cache, loc)};
+		return MR_CACHE_LOCATED;
 	}
 	if (mr_likely(!mr_cache_maybe_moved(
 		    atomic_load_explicit(&b->moved, memory_order_relaxed), tag)))
 		return MR_CACHE_ABSENT;
 	mr_prefetch(&cache->buckets[mr_cache_alt(cache, primary, tag)]);
 	return MR_CACHE_SECOND;
+}
+
+/** Asks for a row that was located. */
+static mr_always_inline void mr_cache_prefetch_asked_inline(const struct mr_cache_asked *asked)
+{
+	mr_cache_prefetch_lines(asked->head, asked->lines);
 }
 
 /** Asks for the row that the second bucket, which was asked for before, promises. */
@@ -498,7 +509,7 @@ static mr_always_inline void mr_cache_prefetch_second_inline(
 	loc = atomic_load_explicit(
 		&b->loc[(unsigned)__builtin_ctzll(match) >> 3], memory_order_relaxed);
 	if (loc != 0)
-		mr_cache_prefetch_loc(cache, loc);
+		mr_cache_prefetch_lines(mr_cache_head(cache, loc), mr_cache_lines(cache, loc));
 }
 
 /** As mr_cache_find_inline(), and looks first at what was asked for. */
@@ -522,13 +533,16 @@ static mr_always_inline void mr_cache_prefetch_row_bulk_inline(
 {
 	for (unsigned base = 0; base < n; base += 64) {
 		unsigned end = MR_MIN(base + 64, n);
-		struct mr_cache_asked asked;
+		struct mr_cache_asked asked[64];
 		uint64_t moved = 0;
 
+		// why two loops: see prefetch_rows() of lib/answer.
 		for (unsigned i = base; i < end; i++)
-			moved |= (uint64_t)(mr_cache_prefetch_row_inline(
-						    cache, hashes[i], &asked) == MR_CACHE_SECOND)
+			moved |= (uint64_t)(mr_cache_locate_inline(cache, hashes[i],
+						    &asked[i - base]) == MR_CACHE_SECOND)
 			         << (i - base);
+		for (unsigned i = base; i < end; i++)
+			mr_cache_prefetch_asked_inline(&asked[i - base]);
 		for (; moved != 0; moved &= moved - 1)
 			mr_cache_prefetch_second_inline(
 				cache, hashes[base + (unsigned)__builtin_ctzll(moved)]);

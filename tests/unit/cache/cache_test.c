@@ -422,8 +422,7 @@ static void a_row_asked_for_may_change(void **state)
 		bool found, drops = i % 2 != 0;
 
 		assert_int_equal(cache_fill(cache, &key, 200, 1, 1), 0);
-		assert_int_equal(
-			mr_cache_prefetch_row_inline(cache, key.hash, &asked), MR_CACHE_ASKED);
+		assert_int_equal(mr_cache_locate_inline(cache, key.hash, &asked), MR_CACHE_LOCATED);
 		assert_non_null(asked.bucket);
 		if (drops)
 			assert_true(mr_cache_invalidate(cache, key.hash, key.space, key.bytes,
