@@ -22,7 +22,6 @@
 
 #include "bench_work.h"
 #include "mr_reply.h"
-#include "mr_store_bulk.h"
 #include "mr_units.h"
 
 #define ROUNDS 15u
@@ -377,34 +376,6 @@ static int io_lcore(void *arg)
 	return 0;
 }
 
-static void load_cold(struct bench_work *work)
-{
-	mr_space_t space = mr_space(1, 1);
-	struct mr_err err = {""};
-	struct mr_store_bulk *bulk = mr_store_bulk_begin(work->f.store, space, &err);
-	struct mr_bloom *filter = mr_node_bloom(&work->f.node);
-	uint8_t row[256];
-
-	for (uint64_t i = 0; bulk != NULL && i < COLD_ROWS; i++) {
-		uint64_t key = htobe64(COLD_FIRST + i);
-		struct mr_store_put put = {
-			.space = space,
-			.key = &key,
-			.key_bytes = sizeof(key),
-			.event_time_us = work->now_us,
-			.layout = mr_tiers_published(&work->f.tiers)->catalog->sets[0]->layout,
-			.row = row,
-		};
-
-		put.row_bytes = bench_work_row(work, 0, i, row, sizeof(row));
-		if (mr_store_bulk_add(bulk, 0, &put, &err) < 0)
-			bench_fail("%s", err.text);
-		mr_bloom_add(filter, mr_hash_row(mr_hash_key(&key, sizeof(key)), space));
-	}
-	if (bulk == NULL || mr_store_bulk_finish(bulk, &err) < 0)
-		bench_fail("%s", err.text);
-}
-
 // Reads all of it once, so that blocks are in RocksDB's cache or the kernel's.
 static void warm_up(struct bench_work *work)
 {
@@ -469,7 +440,7 @@ static void run_misses(const struct bench_case *c, uint64_t n_rows, unsigned oth
 	cpus = rte_lcore_cpuset(other);
 	bench_work_open_with(work, c->table, n_rows,
 		&(struct bench_work_more){.store = store, .store_cpus = &cpus});
-	load_cold(work);
+	bench_work_load(work, 1, COLD_FIRST, COLD_ROWS, NULL);
 	warm_up(work);
 	run_beside_io(c, work, other);
 	bench_work_close(work);

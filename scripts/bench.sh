@@ -132,7 +132,7 @@ reserve() {
 run() {
     local name=$1 bench=$dir/bench/bench_$1
     shift
-    case $name in datapath | handoff | idle | scale | security | telemetry) reserve "$("$bench" --memory "$@")" ;; esac
+    case $name in datapath | handoff | idle | scale | security | store | telemetry) reserve "$("$bench" --memory "$@")" ;; esac
     "$bench" "$@" || { echo "bench.sh: $name failed" >&2; failed=1; }
     give_back
 }

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "mr_row.h"
+#include "mr_store_bulk.h"
 #include "mr_units.h"
 
 #define CATALOG_BYTES (256u * 1024)
@@ -150,6 +151,41 @@ void bench_work_open(struct bench_work *work, const struct bench_table *table, u
 	const struct bench_work_more more = {.store = store};
 
 	bench_work_open_with(work, table, n_rows, &more);
+}
+
+void bench_work_load(struct bench_work *work, uint16_t version, uint64_t first, uint64_t n,
+	const _Atomic bool *stop)
+{
+	const struct mr_schema *schema = schema_of(work, 0);
+	mr_space_t space = mr_space(schema->id, version);
+	struct mr_err err = {""};
+	struct mr_store_bulk *bulk = mr_store_bulk_begin(work->f.store, space, &err);
+	struct mr_bloom *filter = mr_node_bloom(&work->f.node);
+	uint8_t row[256];
+
+	for (uint64_t i = first; bulk != NULL && i < first + n; i++) {
+		uint64_t key = htobe64(i);
+		struct mr_store_put put = {
+			.space = space,
+			.key = &key,
+			.key_bytes = sizeof(key),
+			.event_time_us = work->now_us,
+			.layout = schema->layout,
+			.row = row,
+		};
+
+		// why relaxed: it may stop late.
+		if (stop != NULL && atomic_load_explicit(stop, memory_order_relaxed)) {
+			mr_store_bulk_abort(bulk);
+			return;
+		}
+		put.row_bytes = bench_work_row(work, 0, i, row, sizeof(row));
+		if (mr_store_bulk_add(bulk, 0, &put, &err) < 0)
+			bench_fail("%s", err.text);
+		mr_bloom_add(filter, mr_hash_row(mr_hash_key(&key, sizeof(key)), space));
+	}
+	if (bulk == NULL || mr_store_bulk_finish(bulk, &err) < 0)
+		bench_fail("%s", err.text);
 }
 
 void bench_work_close(struct bench_work *work)

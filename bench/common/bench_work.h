@@ -63,6 +63,14 @@ void bench_work_close(struct bench_work *work);
 unsigned bench_work_row(
 	const struct bench_work *work, unsigned set, uint64_t id, void *row, unsigned capacity);
 
+/**
+ * Loads rows of ids [first, first + n) of set 1 into the store, and their keys into the filter.
+ * @param stop
+ *   Ends it early, without rows, once it is true; NULL: nothing does.
+ */
+void bench_work_load(struct bench_work *work, uint16_t version, uint64_t first, uint64_t n,
+	const _Atomic bool *stop);
+
 /** Sets how many keys the next requests have. */
 void bench_work_shape(struct bench_work *work, unsigned n_keys);
 

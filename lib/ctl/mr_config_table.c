@@ -289,7 +289,7 @@ const struct mr_config_key mr_config_keys[] = {
 		.type = MR_CONFIG_BYTES,
 		.min = 1024,
 		.max = 1 << 20,
-		.initial = "16K",
+		.initial = "4K",
 		.offset = AT(store.block_bytes),
 		.help = "Uncompressed size of a block: smaller reads less for a cold row, larger "
 			"compresses better."},

@@ -41,10 +41,16 @@ struct mr_store_params {
 	uint64_t block_cache_bytes;  //!< (256 MiB)
 	uint64_t memtable_bytes;     //!< per memtable of feature_live (64 MiB)
 	uint32_t background_threads; //!< flushes and compactions (2)
-	uint32_t block_bytes;        //!< uncompressed block (16 KiB)
+	uint32_t block_bytes;        //!< uncompressed block (4 KiB)
 	uint32_t blob_min_bytes;     //!< rows from this size on live in blob files (4 KiB)
 	const char *compression;     //!< none | lz4 | zstd (zstd)
-	bool block_hash_index;       //!< a hash table in each block; does not pay (bench store)
+	uint32_t block_restart; //!< keys between two that are whole: a seek compares as many (4)
+	bool no_block_hash;     //!< no hash table in each block
+	/**
+	 * Filters for the last level, too, where nearly all rows are. Who asks the store mostly for
+	 * rows that exist, because a filter of its own rules the others out, is faster without.
+	 */
+	bool filter_last_level;
 	/**
 	 * Node to bind RocksDB's background threads to; -1: none. The block cache lies where the
 	 * threads run that read through it, so run the readers there, too.

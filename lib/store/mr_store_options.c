@@ -42,9 +42,11 @@ static void set_table(
 	rocksdb_block_based_table_options_t *t = rocksdb_block_based_options_create();
 
 	rocksdb_block_based_options_set_block_cache(t, cache);
-	rocksdb_block_based_options_set_block_size(t, or_default(params->block_bytes, 16 * MR_KIB));
+	rocksdb_block_based_options_set_block_size(t, or_default(params->block_bytes, 4 * MR_KIB));
+	rocksdb_block_based_options_set_block_restart_interval(
+		t, (int)or_default(params->block_restart, 4));
 	rocksdb_block_based_options_set_format_version(t, 5);
-	if (params->block_hash_index) {
+	if (!params->no_block_hash) {
 		rocksdb_block_based_options_set_data_block_index_type(
 			t, rocksdb_block_based_table_data_block_index_type_binary_search_and_hash);
 		rocksdb_block_based_options_set_data_block_hash_ratio(t, 0.75);
@@ -90,6 +92,7 @@ static void set_rows(rocksdb_options_t *o, const struct mr_store_params *params,
 	rocksdb_options_set_memtable_prefix_bloom_size_ratio(o, MEMTABLE_BLOOM_RATIO);
 	rocksdb_options_set_memtable_whole_key_filtering(o, 1);
 	rocksdb_options_set_compression(o, compression);
+	rocksdb_options_set_optimize_filters_for_hits(o, !params->filter_last_level);
 	rocksdb_options_set_enable_blob_files(o, 1);
 	rocksdb_options_set_min_blob_size(
 		o, or_default(params->blob_min_bytes, 4 * MR_KIB) + MR_STORE_HEAD_BYTES);
