@@ -18,6 +18,7 @@ static const struct mr_tel_group *const groups[] = {
 	&mr_tel_bloom,
 	&mr_tel_store,
 	&mr_tel_handoff,
+	&mr_tel_memory,
 	&mr_tel_sets,
 	&mr_tel_views,
 	&mr_tel_ports,

@@ -58,7 +58,8 @@ struct mr_tel_group {
 extern const struct mr_tel_group mr_tel_info, mr_tel_ports, mr_tel_config;
 extern const struct mr_tel_group mr_tel_lcores, mr_tel_drops, mr_tel_latency, mr_tel_cells,
 	mr_tel_ages;
-extern const struct mr_tel_group mr_tel_cache, mr_tel_bloom, mr_tel_store, mr_tel_handoff;
+extern const struct mr_tel_group mr_tel_cache, mr_tel_bloom, mr_tel_store, mr_tel_handoff,
+	mr_tel_memory;
 extern const struct mr_tel_group mr_tel_sets, mr_tel_views, mr_tel_slow, mr_tel_clients;
 
 /** Adds the fields of @p base. @return 0 or -errno. */

@@ -257,6 +257,37 @@ static void test_counters(void **state)
 	json_decref(reply);
 }
 
+// Addresses are those of what counts, and of the caches.
+static void test_memory(void **state)
+{
+	json_t *reply = ask("/millrace/memory");
+	char name[32], address[32];
+
+	(void)state;
+	assert_int_equal(json_object_size(reply), N_RX + N_IO + RIG_NODES);
+	for (unsigned i = 0; i < N_RX + N_IO + RIG_NODES; i++) {
+		const void *mem;
+
+		if (i < N_RX)
+			snprintf(name, sizeof(name), "counters_rx%u", i), mem = w.rx[i];
+		else if (i < N_RX + N_IO)
+			snprintf(name, sizeof(name), "counters_io%u", i - N_RX),
+				mem = w.io[i - N_RX];
+		else
+			snprintf(name, sizeof(name), "cache_node%u", i - N_RX - N_IO),
+				mem = w.rig.nodes[i - N_RX - N_IO].cache;
+		snprintf(address, sizeof(address), "%p", mem);
+		assert_string_equal(
+			json_string_value(json_object_get(json_object_get(reply, name), "address")),
+			address);
+		assert_int_equal(number(reply, name, "node"), 0);
+	}
+	assert_int_equal(number(reply, "counters_rx1", "bytes"), sizeof(*w.rx[1]));
+	assert_int_equal(number(reply, "counters_io1", "bytes"), sizeof(*w.io[1]));
+	assert_int_equal(number(reply, "cache_node0", "bytes"), 1 << 20);
+	json_decref(reply);
+}
+
 static void test_latency(void **state)
 {
 	uint64_t us = w.rig.clock.hz / 1000000;
@@ -347,7 +378,8 @@ static struct mr_cache_row cached_row(uint64_t *key, mr_space_t space, uint64_t 
 		.event_time_us = event_time_us};
 }
 
-static void fill_rows(mr_space_t space, uint64_t first, unsigned n, uint64_t event_time_us, uint64_t now)
+static void fill_rows(
+	mr_space_t space, uint64_t first, unsigned n, uint64_t event_time_us, uint64_t now)
 {
 	struct mr_cache *cache = w.rig.nodes[0].cache;
 
@@ -379,8 +411,8 @@ static void test_cache_figures(void **state)
 	for (uint64_t key = 50; key < 55; key++) {
 		struct mr_cache_row row = cached_row(&key, user, 0);
 
-		assert_true(mr_cache_invalidate(
-			cache, row.hash, user, &key, 8, MR_CACHE_EVICT_DELETE));
+		assert_true(
+			mr_cache_invalidate(cache, row.hash, user, &key, 8, MR_CACHE_EVICT_DELETE));
 	}
 	mr_cache_drop_space(cache, mr_space(7, 2), &cursor, UINT64_MAX);
 	// Beyond the window, so that expired rows may go.
@@ -401,12 +433,13 @@ static void test_cache_figures(void **state)
 	assert_int_equal(number(reply, "node0", "tick_accesses"), mr_cache_tick_accesses(cache));
 	assert_true(number(reply, "node0", "window_ticks") > 0);
 	assert_int_equal(number(reply, "node1", "fills"), 0);
-	assert_string_equal(json_string_value(json_object_get(
-				    json_object_get(reply, "node0"), "warm_state")),
+	assert_string_equal(
+		json_string_value(json_object_get(json_object_get(reply, "node0"), "warm_state")),
 		"off");
 	json_decref(reply);
 
-	// More rows than there is room for: each row in is one out, and ages are those of the ticks.
+	// More rows than there is room for: each row in is one out, and ages are those of the
+	// ticks.
 	fill_rows(user, 10000, 30000, now_us, 5000);
 	fill_rows(user, 50000, 1, now_us, 5000);
 	reply = ask("/millrace/cache");
@@ -988,6 +1021,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_counters, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_memory, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_latency, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_cache_figures, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_churn, set_up, tear_down),
