@@ -71,6 +71,8 @@ debian() {
     fi
     mkdir -p "$root"
     tar -C "$root" -xf "$base"
+    # It need not survive a power cut.
+    echo force-unsafe-io >"$root/etc/dpkg/dpkg.cfg.d/unsafe-io"
     cp -r /etc/apt/apt.conf.d/. "$root/etc/apt/apt.conf.d/"
     # Docker's slimming of packages would hide missing files.
     rm -f "$root"/etc/apt/apt.conf.d/docker-* "$root"/etc/apt/apt.conf.d/*packagekit "$root"/etc/apt/apt.conf.d/*appstream

@@ -12,28 +12,9 @@ import time
 import disk
 import guest
 import inside
+import mapper
 
 SERVER = "10.77.0.1:7411"
-
-
-def table(size, kind):
-    """A map of the whole disk: linear is sound; flakey is down from the start and stays so."""
-    if kind == "linear":
-        return "0 %d linear /dev/vda 0" % size
-    # Up for 0 s, down for an hour; error_writes: writes fail, reads do not.
-    return "0 %d flakey /dev/vda 0 0 3600 1 error_writes" % size
-
-
-def switch(size, kind):
-    inside.run(["dmsetup", "suspend", "--noflush", "--nolockfs", "bad"])
-    inside.run(["dmsetup", "load", "bad", "--table", table(size, kind)])
-    inside.run(["dmsetup", "resume", "bad"])
-    inside.say("disk:", kind)
-
-
-def mount():
-    os.makedirs("/mnt/disk", exist_ok=True)
-    inside.run(["mount", "/dev/mapper/bad", "/mnt/disk"])
 
 
 def lines(path):
@@ -43,15 +24,11 @@ def lines(path):
 
 def test(build):
     ours, theirs = inside.cards("8086:10d3")
-    for module in ("e1000e", "dm-mod", "dm-flakey"):
-        inside.run(["modprobe", module])
+    inside.run(["modprobe", "e1000e"])
     inside.hugepages()
     inside.bind(ours)
     inside.client_interface(inside.interface(guest.MACS[1]), ["10.77.0.2/24"])
-    size = int(inside.read("/sys/block/vda/size"))
-    inside.run(["dmsetup", "--noudevsync", "create", "bad", "--table", table(size, "linear")])
-    inside.run(["dmsetup", "mknodes"])
-    mount()
+    store = mapper.Mapper()
 
     ports = [("front", ours, ["10.77.0.1"], "")]
     a = inside.Appliance(build, ports, store="/mnt/disk/store")
@@ -60,27 +37,27 @@ def test(build):
     a.tool("put", "user", "1", "city=Graz")
     assert "Graz" in a.tool("get", "user", "1").stdout
     log = "/run/storm.log"
-    writer = subprocess.Popen([a.build + "/tests/system/rows", "storm", SERVER, log, "4000", "10000000"])
-    end = time.time() + 60
+    writer = subprocess.Popen([a.build + "/tests/system/rows", "storm", SERVER, log, "4000", "10000000"],
+                              env=dict(os.environ, ROWS_PATIENCE_MS="20000"))
+    end = time.time() + 300
     while not (os.path.exists(log) and len(lines(log)) >= 500):
         assert time.time() < end and writer.poll() is None, "the writer does not get going"
         time.sleep(0.1)
 
-    switch(size, "flakey")
-    assert writer.wait(timeout=60) == 0  # it ends with the first batch that is not acknowledged
+    store.switch("failing writes")
+    assert writer.wait(timeout=300) == 0  # it ends with the first batch that is not acknowledged
     count = len(lines(log))
     refused = a.tool("put", "user", "2", "city=Oslo", ok=(1, 3, 5))
     inside.say("%d writes acknowledged; then:" % count, refused.stderr.strip() or refused.stdout.strip())
     assert "Graz" in a.tool("get", "user", "1").stdout
     inside.say("hits are served on")
-    switch(size, "linear")
+    store.switch("sound")
     # fsync is never tried again: what the kernel threw away would be taken for written.
     a.tool("put", "user", "2", "city=Oslo", ok=(1, 3, 5))
     inside.say("the disk is sound again, writes stay refused; the log says:",
                a.read_log().strip().splitlines()[-2:])
     a.kill()
-    inside.run(["umount", "/mnt/disk"])
-    mount()
+    store.mount_again()
 
     a.start()
     out = a.rows("check", SERVER, log).stdout.strip()
@@ -91,10 +68,6 @@ def test(build):
 
 
 build, _ = guest.arguments()
-disks = []
-if not guest.inside():
-    guest.check_host()
-    os.makedirs(build + "/metal", exist_ok=True)
-    disks = disk.Disk(build + "/metal/baddisk.disk", 512).devices()
+disks = [] if guest.inside() else disk.Disk(build, "baddisk", 512).devices()
 guest.main(test, disks + guest.hub("n0") + guest.pci_card("e1000e", "n0", guest.MACS[0], 0) +
-           guest.hub("n1") + guest.pci_card("e1000e", "n1", guest.MACS[1], 1), 400)
+           guest.hub("n1") + guest.pci_card("e1000e", "n1", guest.MACS[1], 1), 600)

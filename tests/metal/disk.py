@@ -18,7 +18,9 @@ FLUSH, FUA, DISCARD = 1, 2, 4
 
 
 class Disk:
-    def __init__(self, path, megabytes):
+    def __init__(self, build, name, megabytes):
+        os.makedirs(os.path.join(build, "metal"), exist_ok=True)
+        path = os.path.join(build, "metal", name + ".disk")
         self.path, self.log, self.base = path, path + ".log", path + ".base"
         with open(path, "wb") as out:
             out.truncate(megabytes << 20)

@@ -71,10 +71,10 @@ def client_interface(name, addresses, mtu=1500):
             (["nodad"] if family else []))
 
 
-def wait_answer(build, server, seconds=30):
+def wait_answer(build, server, seconds=300):
     """The link and the neighbours need a moment after a start."""
     end = time.time() + seconds
-    ping = [os.path.join(build, "app", "millrace", "millrace"), "ping", "--timeout", "300ms",
+    ping = [os.path.join(build, "app", "millrace", "millrace"), "ping", "--timeout", "1s",
             "--server", server]
     while subprocess.run(ping, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode != 0:
         assert time.time() < end, "%s does not answer within %d s" % (server, seconds)
@@ -110,6 +110,15 @@ class Appliance(harness.Appliance):
                           % (name, device, ", ".join(addresses), more))
             out.write(extra)
 
+    def wait_log(self, text, seconds=300):
+        """A guest is slow, and slower beside other jobs."""
+        super().wait_log(text, seconds)
+
+    def tool(self, *argv, **kwargs):
+        if argv[0] in ("get", "put", "del", "load", "ping") and "--timeout" not in argv:
+            argv += ("--timeout", "3s")
+        return super().tool(*argv, **kwargs)
+
     def admin_tool(self, *argv):
         """A command that only needs the admin socket."""
         return run([self.program("millrace")] + list(argv),
@@ -124,6 +133,19 @@ class Appliance(harness.Appliance):
                 key = ("huge" if size > 4 else "small", int(node))
                 total[key] = total.get(key, 0) + int(pages) * size * 1024
         return total
+
+    def mapped(self):
+        """(first byte, end, NUMA nodes of its pages) of each mapping of this process."""
+        ends = {}
+        for line in read("/proc/%d/maps" % self.process.pid).splitlines():
+            first, end = line.split()[0].split("-")
+            ends[int(first, 16)] = int(end, 16)
+        mappings = []
+        for line in read("/proc/%d/numa_maps" % self.process.pid).splitlines():
+            first = int(line.split()[0], 16)
+            nodes = {int(n) for n in re.findall(r" N(\d+)=", line)}
+            mappings.append((first, ends.get(first, first), nodes))
+        return mappings
 
 
 def show(argv):

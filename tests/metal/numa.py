@@ -24,6 +24,45 @@ def near(what, value, want, tolerance=0.25):
     assert want * (1 - tolerance) <= value <= want * (1 + tolerance), (what, value, want)
 
 
+def prove(mappings, what, address, length, node):
+    """All pages of a stretch of the appliance's memory are on the node."""
+    nodes = set()
+    for first, end, on in mappings:
+        if first < address + length and address < end:
+            nodes |= on
+    assert nodes == {node}, "%s, %d bytes at %#x: on nodes %s, planned on %d" % (
+        what, length, address, nodes, node)
+
+
+def prove_zones(a, mappings):
+    """Packet buffers and rings, which DPDK lists, on the node that their name says."""
+    zones = [a.telemetry("/eal/memzone_info,%s" % z) for z in a.telemetry("/eal/memzone_list")]
+    plan = {line.split()[0]: int(line.split()[-1])
+            for line in a.telemetry("/millrace/lcores")["lcores"]}
+    found = []
+    for z in zones:
+        pool = re.match(r"MP_mr_mbufs_(\d)", z["Name"])
+        ring = re.match(r"RG_mr_(there|back)_(\d)_(\d)", z["Name"])
+        if pool or ring:
+            node = int(pool.group(1)) if pool else plan["rx" + ring.group(2)]
+            assert z["Socket"] == node, (node, z)
+            prove(mappings, z["Name"], int(z["Address"], 16), z["Length"], node)
+            found.append((z["Name"][3:9], node))
+    for kind in ("mr_mbu", "mr_the", "mr_bac"):
+        assert {node for name, node in found if name == kind} == {0, 1}, (kind, found)
+    inside.say("%d memzones of packet buffers and rings, all of them on their node" % len(found))
+
+
+def prove_regions(a, mappings):
+    """Caches, counters and histograms: the addresses are millrace's, the pages are the kernel's word."""
+    regions = a.telemetry("/millrace/memory")
+    for kind in ("cache_node", "counters_rx", "counters_io"):
+        assert {r["node"] for name, r in regions.items() if name.startswith(kind)} == {0, 1}, regions
+    for name, r in regions.items():
+        prove(mappings, name, int(r["address"], 16), r["bytes"], r["node"])
+        inside.say("%-12s %8d KiB on node %d" % (name, r["bytes"] >> 10, r["node"]))
+
+
 def prove_placement(a):
     """Memory of each node is where the plan says: not believed, measured."""
     heaps = [a.telemetry("/eal/heap_info,%d" % i) for i in a.telemetry("/eal/heap_list")]
@@ -37,12 +76,9 @@ def prove_placement(a):
         # Each node has its cache and its packet buffers, and they are really there.
         assert heap["Alloc_size"] > CACHE_BYTES + (8191 * 2048), heap
         near("heap and numa_maps of node %d" % node, pages[("huge", node)], heap["Heap_size"])
-    zones = [a.telemetry("/eal/memzone_info,%s" % z) for z in a.telemetry("/eal/memzone_list")]
-    for node in (0, 1):
-        pools = [z for z in zones if z["Name"].startswith("MP_mr_mbufs_%d" % node)]
-        assert pools and all(z["Socket"] == node for z in pools), (node, pools)
-    rings = [(z["Name"], z["Socket"]) for z in zones if z["Name"].startswith("RG_")]
-    inside.say("mbufs of each node in its memory; rings:", rings)
+    mappings = a.mapped()
+    prove_zones(a, mappings)
+    prove_regions(a, mappings)
     lcores = a.telemetry("/millrace/lcores")["lcores"]
     inside.say("plan:", lcores)
     for role in ("rx", "io"):
@@ -62,7 +98,7 @@ def single_queues(build):
                                  ("right", ours[1], ["10.77.1.1"], "queues = 1")],
                          rx="0,1", io="0,1", where="/run/single")
     a.start(wait=False)
-    a.wait_log("serving on", 120)
+    a.wait_log("serving on")
     assert "device is on NUMA node" not in a.read_log(), a.read_log()
     for card, lcore in ((0, "rx0"), (1, "rx1")):
         before = a.telemetry("/millrace/lcores," + lcore)["rx"]["requests"]
@@ -92,7 +128,7 @@ def serve(build):
     ports = [("left", cards[0], ["10.77.0.1"], ""), ("right", cards[1], ["10.77.1.1"], "")]
     a = inside.Appliance(build, ports, rx="0,1", io="0,1", cache="48M")
     a.start(wait=False)
-    a.wait_log("serving on", 120)
+    a.wait_log("serving on")
     log = a.read_log()
     wrong = re.findall(r"device is on NUMA node (\d), its RX lcore \d+ on node (\d)", log)
     assert sorted(wrong) == [("0", "1"), ("1", "0")], log
@@ -123,7 +159,7 @@ def lookups(build, machine):
     """Outside: rows through both cards."""
     rows = os.path.join(build, "tests", "system", "rows")
     table = os.path.join(build, "metal", "numa.csv")
-    machine.wait_for("serving", 240)
+    machine.wait_for("serving", 400)
     subprocess.run([rows, "gen", table, "2000", "1"], check=True)
     for card in (0, 1):
         inside.wait_answer(build, "10.77.%d.1:7411" % card)
@@ -141,7 +177,7 @@ def main():
     if guest.inside():
         serve(build)
         return 0
-    guest.check_host()
+    guest.check_host(build)
     inside.harness.enter()
     for interface in INTERFACES:
         inside.run(["ip", "tuntap", "add", interface, "mode", "tap", "multi_queue"])
@@ -157,7 +193,7 @@ def main():
     for i, interface in enumerate(INTERFACES):
         inside.client_interface(interface, ["10.77.%d.2/24" % i])
     lookups(build, machine)
-    code = machine.wait(86400 if shell else 120)
+    code = machine.wait(86400 if shell else 300)
     print("numa: %.0f s" % (time.time() - start))
     return code
 

@@ -43,7 +43,7 @@ class Outside:
         self.rows = os.path.join(build, "tests", "system", "rows")
         self.work = os.path.join(build, "metal")
         os.makedirs(self.work, exist_ok=True)
-        self.disk = disk.Disk(os.path.join(self.work, "powercut.disk"), 1024)
+        self.disk = disk.Disk(build, "powercut", 1024)
         self.build = build
         self.logs = []
 
@@ -52,7 +52,7 @@ class Outside:
                               guest.tap("n0", INTERFACE) +
                               guest.pci_card("e1000e", "n0", guest.MACS[0], 0) + self.disk.devices())
         # QEMU makes the interface; /sys shows another namespace's.
-        end = time.time() + 60
+        end = time.time() + 300
         while subprocess.run(["ip", "link", "show", INTERFACE], stdout=subprocess.DEVNULL,
                              stderr=subprocess.DEVNULL).returncode != 0:
             assert time.time() < end and machine.process.poll() is None, "QEMU did not start"
@@ -77,8 +77,9 @@ class Outside:
         if os.path.exists(log):
             os.remove(log)
         writer = subprocess.Popen([self.rows, "storm", SERVER, log, "4000", "10000000"],
-                                  stdout=subprocess.DEVNULL)
-        end = time.time() + 240
+                                  stdout=subprocess.DEVNULL,
+                                  env=dict(os.environ, ROWS_PATIENCE_MS="20000"))
+        end = time.time() + 1200
         while time.time() < end and not (os.path.exists(log) and
                                          sum(1 for _ in open(log)) >= ACKNOWLEDGED):
             assert writer.poll() is None, "the writer ended by itself"
@@ -101,7 +102,7 @@ def main():
     build, _ = guest.arguments()
     if guest.inside():
         return serve(build)
-    guest.check_host()
+    guest.check_host(build)
     cycles = next((int(a[9:]) for a in sys.argv if a.startswith("--cycles=")), 5)
     inside.harness.enter()
     start = time.time()

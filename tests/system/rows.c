@@ -270,7 +270,10 @@ static int put_batch(struct mr_client *client, const struct mr_schema *schema, u
 
 static int storm(const char *server, const char *path, uint64_t n_keys, uint64_t writes)
 {
-	struct mr_client_options options = {.timeout_us = 500000, .attempts = 2};
+	const char *patience_ms = getenv("ROWS_PATIENCE_MS"); // of servers that are slow themselves
+	struct mr_client_options options = {
+		.timeout_us = patience_ms != NULL ? strtoul(patience_ms, NULL, 10) * 1000 : 500000,
+		.attempts = 2};
 	struct mr_err err = {0};
 	struct mr_client *client = mr_client_open(server, &options, &err);
 	struct mr_client_view *view = client ? mr_client_resolve(client, "user", &err) : NULL;
