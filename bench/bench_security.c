@@ -138,7 +138,10 @@ static void check(const struct senders *kind, uint64_t hits, uint64_t frames)
 	double share = (double)(mr_fixture_rx_count(&work->f, hits) - hits) / (double)frames;
 	double want = 1 - kind->n_refused / 3.0;
 
-	if (!mr_fixture_balanced(&work->f) || share < want - 0.01 || share > want + 0.01)
+	// A row in ten million has no place in the cache: its requests wait for a store that is not
+	// there.
+	if (mr_fixture_unanswered(&work->f) != mr_fixture_in_flight(&work->f) ||
+		share < want - 0.01 || share > want + 0.01)
 		bench_fail("%s: %.3f of the frames were hits, want %.3f", kind->name, share, want);
 }
 
