@@ -50,7 +50,14 @@ take millrace usr/bin/millraced usr/bin/millrace usr/share/millrace
 headers=$(installed 'usr/include/*')
 [ -z "$headers" ] || take libmillrace-dev $headers
 shared=$(installed "usr/lib/$triplet/libmillrace.so.*")
-[ -z "$shared" ] || take libmillrace1 $shared
+[ -n "$shared" ] || { echo "deb.sh: no shared library is installed" >&2; exit 1; }
+take libmillrace1 $shared
+# The package is named after the interface that programs are linked against.
+soname=$(objdump -p "$root/libmillrace1/usr/lib/$triplet"/libmillrace.so.*.*.* | awk '$1 == "SONAME" { print $2 }')
+[ "$soname" = libmillrace.so.1 ] || { echo "deb.sh: package libmillrace1 has soname $soname" >&2; exit 1; }
+mkdir -p "$root/libmillrace1/DEBIAN"
+echo "libmillrace 1 libmillrace1 (>= $full)" >"$root/libmillrace1/DEBIAN/shlibs"
+echo "activate-noawait ldconfig" >"$root/libmillrace1/DEBIAN/triggers"
 rest=$(installed "usr/lib/$triplet/*")
 [ -z "$rest" ] || take libmillrace-dev $rest
 

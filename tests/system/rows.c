@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "mr_client.h"
 #include "mr_rng.h"
@@ -299,6 +300,25 @@ static int storm(const char *server, const char *path, uint64_t n_keys, uint64_t
 	return 0;
 }
 
+// No answer, or "try again", says nothing of the row: it is asked for again.
+static struct mr_client_result *get_for_sure(
+	struct mr_client *client, struct mr_client_view *view, const struct mr_client_key *key)
+{
+	for (unsigned n = 0;; n++) {
+		struct mr_client_result *r;
+		enum mr_client_status status;
+
+		if (mr_client_get(client, view, key, 1, &r) < 0)
+			return NULL;
+		status = mr_client_result_status(r, 0, 0);
+		if (n == 20 || (status != MR_CLIENT_LOST && status != MR_CLIENT_BUSY &&
+				       status != MR_CLIENT_DEGRADED))
+			return r;
+		mr_client_result_free(r);
+		usleep(100000);
+	}
+}
+
 static int check(const char *server, const char *path)
 {
 	struct mr_client_options options = {.timeout_us = 1000000, .attempts = 5};
@@ -318,7 +338,8 @@ static int check(const char *server, const char *path)
 		struct mr_client_key k = {bytes, 8};
 
 		mr_store_be64(bytes, UINT64_C(1) << 40 | key);
-		if (mr_client_get(client, view, &k, 1, &r) < 0)
+		r = get_for_sure(client, view, &k);
+		if (r == NULL)
 			return die("get", "failed");
 		n++;
 		if (mr_client_result_status(r, 0, 0) != MR_CLIENT_OK ||
