@@ -8,6 +8,7 @@
  * take turns over the same memory. What is missing here is a duplicate when that is linked.
  */
 
+#define mr_rx_ages bare_rx_ages
 #define mr_rx_announce bare_rx_announce
 #define mr_rx_announce_asked bare_rx_announce_asked
 #define mr_rx_collect bare_rx_collect

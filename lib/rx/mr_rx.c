@@ -38,7 +38,6 @@ struct mr_rx *mr_rx_create(const struct mr_rx_params *params)
 	rx->slot = params->lcore->lcore_id;
 	rx->rng.state = params->lcore->index;
 	rx->sample_in = (uint32_t)mr_rng_below(&rx->rng, MR_CLIENTS_EVERY);
-	rx->age_left = rx->age_weight = 1;
 	mr_slowlog_init(&rx->counters.slowlog, params->slow_above_us, rte_get_tsc_hz());
 	rx->slow_above_cycles = rx->counters.slowlog.above_cycles;
 	for (unsigned i = 0; i < params->n_ports; i++)
@@ -129,15 +128,16 @@ static unsigned serve_port(struct mr_rx *rx, unsigned port_index)
 	if (n == 0)
 		return 0;
 	while (rx->next < n) {
-		unsigned first = rx->next;
+		unsigned first = rx->next, n_left = 0;
 
 		TIMED(rx, MR_STAGE_parse, rx->next - first, mr_rx_parse(rx));
 		if (rx->n_requests == 0)
 			continue;
 		sample(rx);
 		TIMED(rx, MR_STAGE_probe, rx->n_requests, mr_rx_probe(rx));
-		TIMED(rx, MR_STAGE_reply, rx->n_requests, mr_rx_reply(rx));
-		TIMED(rx, MR_STAGE_handoff, rx->n_requests, mr_rx_handoff(rx));
+		TIMED(rx, MR_STAGE_reply, rx->n_requests, n_left = mr_rx_reply(rx));
+		if (n_left > 0)
+			TIMED(rx, MR_STAGE_handoff, rx->n_requests, mr_rx_handoff(rx));
 	}
 	note_slow(rx, tsc);
 	TIMED(rx, MR_STAGE_transmit, n, mr_rx_transmit(rx, port_index));

@@ -72,9 +72,10 @@ struct mr_rx {
 	// The group in hand.
 	unsigned n_requests;
 	uint32_t saved_used;
-	unsigned n_answered;           //!< of the burst, by this lcore
-	unsigned n_writes;             //!< of the group
-	uint32_t age_left, age_weight; //!< hits until one's age is counted; hits that it stands for
+	unsigned n_answered; //!< of the burst, by this lcore
+	unsigned n_writes;   //!< of the group
+	uint32_t n_served;   //!< hits that were answered and whose age is not counted yet
+	uint32_t age_from;   //!< its low bits: the first lookup whose age is counted
 	unsigned n_to_io[MR_LCORES_MAX];
 	uint64_t turn_cycles[MR_STAGE_COUNT]; //!< of this turn
 	uint64_t last_turn_cycles;
@@ -134,8 +135,11 @@ void mr_rx_parse(struct mr_rx *rx);
 /** Looks up the group's keys and decides which requests stay here. */
 void mr_rx_probe(struct mr_rx *rx);
 
-/** Writes the replies of requests that need no I/O lcore. */
-void mr_rx_reply(struct mr_rx *rx);
+/** Counts how old the rows were that have been answered. */
+void mr_rx_ages(struct mr_rx *rx);
+
+/** Writes the replies of requests that need no I/O lcore. @return how many do. */
+unsigned mr_rx_reply(struct mr_rx *rx);
 
 /** Writes one GET's reply from its lookups. @param shed misses are answered BUSY.
  *  @return false: the request is whole again and needs an I/O lcore. */

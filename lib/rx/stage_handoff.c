@@ -54,6 +54,7 @@ static void shed(struct mr_rx *rx, struct mr_rx_request *request)
 	if (request->view != NULL) {
 		mr_rx_reply_get(rx, request, true);
 		mr_count(&rx->counters.results[MR_WIRE_RESULT_OK], rx->n_answered - answered);
+		mr_rx_ages(rx);
 	} else if (request->wire.op == MR_WIRE_OP_GET) {
 		shed_strong(rx, request);
 	} else {

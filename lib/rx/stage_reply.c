@@ -5,22 +5,43 @@
 // A row that a writer keeps changing is looked up this often before the store is asked.
 #define TORN_RETRIES 3u
 
-static mr_always_inline uint32_t age_every(const struct mr_rx *rx)
+// Counts the age of a row that was answered, for so many hits.
+static void count_age(struct mr_rx *rx, const struct mr_lookup *lookup, uint32_t weight)
 {
-	return rx->probe.n > MR_AGE_SAMPLE ? MR_AGE_SAMPLE : 1;
+	uint64_t event_us = lookup->ref.event_time_us;
+	uint64_t age_us = rx->now_us > event_us ? rx->now_us - event_us : 0;
+
+	if (lookup->outcome != MR_OUTCOME_HIT || lookup->ref.deleted ||
+		mr_schema_expired(lookup->part->schema, event_us, rx->now_us))
+		return;
+	mr_hist_record(&rx->counters.served_age, age_us / MR_AGE_UNIT_US, weight);
+	rx->n_served -= weight;
 }
 
-// How fresh what is answered is. Of a large group one hit stands for MR_AGE_SAMPLE of them.
-static mr_always_inline void count_age(
+// How fresh what was answered is. Afterwards, because a look at every so many'th lookup costs less
+// than a decision at each.
+void mr_rx_ages(struct mr_rx *rx)
+{
+#ifndef MR_TELEMETRY_OFF
+	unsigned n = rx->probe.n, every = n > MR_AGE_SAMPLE ? MR_AGE_SAMPLE : 1;
+
+	static_assert((MR_AGE_SAMPLE & (MR_AGE_SAMPLE - 1)) == 0, "no division");
+	for (unsigned i = rx->age_from++ & (every - 1); i < n && rx->n_served > 0; i += every)
+		count_age(rx, &rx->probe.lookups[i], MR_MIN(every, rx->n_served));
+	// Where they were looked for were too few.
+	for (unsigned i = 0; i < n && rx->n_served >= MR_AGE_SAMPLE; i++)
+		count_age(rx, &rx->probe.lookups[i], rx->n_served);
+#else
+	(void)rx;
+	(void)count_age;
+#endif
+}
+
+static mr_always_inline void count_hit(
 	struct mr_rx *rx, const struct mr_schema *schema, uint64_t event_time_us)
 {
 #ifndef MR_TELEMETRY_OFF
-	if (mr_unlikely(--rx->age_left == 0)) {
-		uint64_t age_us = rx->now_us > event_time_us ? rx->now_us - event_time_us : 0;
-
-		mr_hist_record(&rx->counters.served_age, age_us / MR_AGE_UNIT_US, rx->age_weight);
-		rx->age_left = rx->age_weight = age_every(rx);
-	}
+	rx->n_served++;
 #endif
 	mr_count_event(&rx->sets[schema->id], event_time_us);
 }
@@ -37,7 +58,7 @@ static mr_always_inline int reply_hit(
 		int ret = mr_reply_ref_inline(reply, lookup->part, ref);
 
 		if (mr_likely(ret == 0))
-			count_age(rx, lookup->part->schema, ref->event_time_us);
+			count_hit(rx, lookup->part->schema, ref->event_time_us);
 		return ret;
 	}
 	// What the row says of itself counts only if it was read whole.
@@ -117,21 +138,18 @@ bool mr_rx_reply_get(struct mr_rx *rx, struct mr_rx_request *request, bool shed)
 	return reply_get(rx, request, shed);
 }
 
-void mr_rx_reply(struct mr_rx *rx)
+unsigned mr_rx_reply(struct mr_rx *rx)
 {
-	unsigned answered = rx->n_answered;
+	unsigned answered = rx->n_answered, n_left = 0;
 
-	// Hits of small groups are all taken; those that one was to stand for already go with the
-	// next.
-	if (rx->age_left > age_every(rx)) {
-		rx->age_weight -= rx->age_left - age_every(rx);
-		rx->age_left = age_every(rx);
-	}
 	for (unsigned i = 0; i < rx->n_requests; i++) {
 		struct mr_rx_request *request = &rx->requests[i];
 
 		if (!request->to_io)
-			request->to_io = !reply_get(rx, request, false);
+			request->to_io = !mr_rx_reply_get(rx, request, false);
+		n_left += request->to_io;
 	}
 	mr_count(&rx->counters.results[MR_WIRE_RESULT_OK], rx->n_answered - answered);
+	mr_rx_ages(rx);
+	return n_left;
 }
