@@ -164,7 +164,7 @@ def lookups(build, machine):
     for card in (0, 1):
         inside.wait_answer(build, "10.77.%d.1:7411" % card)
     tool = os.path.join(build, "app", "millrace", "millrace")
-    subprocess.run([tool, "load", "user", table], check=True,
+    subprocess.run([tool, "load", "--timeout", "3s", "user", table], check=True,
                    env=dict(os.environ, MILLRACE_SERVER="10.77.0.1:7411"))
     for card in (0, 1):
         for seed in range(6):  # each run is a source port of its own, so that both queues see some
