@@ -46,7 +46,7 @@ take() {
 # Paths below the installation that match; none is fine.
 installed() { (cd "$root/all" && compgen -G "$1" || true); }
 
-take millrace usr/bin/millraced usr/bin/millrace usr/share/millrace
+take millrace usr/bin/millraced usr/bin/millrace usr/bin/millrace-blast usr/share/millrace
 headers=$(installed 'usr/include/*')
 [ -z "$headers" ] || take libmillrace-dev $headers
 shared=$(installed "usr/lib/$triplet/libmillrace.so.*")

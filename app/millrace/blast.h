@@ -3,8 +3,8 @@
 
 /**
  * @file
- * A load generator over kernel sockets. It is no client: it never sends anything again, and it
- * keeps its schedule whatever the server does.
+ * A load generator over kernel sockets, or a DPDK port. It is no client: it never sends anything
+ * again, and it keeps its schedule whatever the server does.
  *
  * Open loop: request number i is due at a time that the schedule alone says. Its latency counts
  * from that time, not from when it was sent, so that a server that stalls for 100 ms is charged for
@@ -100,7 +100,10 @@ struct blast_result {
 	unsigned n_bins;
 };
 
+struct blast_port;
+
 struct blast_params {
+	struct blast_port *port; //!< NULL: kernel sockets
 	struct sockaddr_storage address;
 	socklen_t address_bytes;
 	struct blast_work *work;

@@ -4,6 +4,7 @@
 // not.
 
 #include "blast.h"
+#include "blast_port.h"
 #include "clock.h"
 
 #include <errno.h>
@@ -46,6 +47,7 @@ struct run {
 	unsigned n_filled, n_gone, socket;
 	struct mmsghdr out[BURST], in[BURST];
 	struct iovec out_iov[BURST], in_iov[BURST];
+	unsigned in_sockets[BURST];
 	uint8_t *out_data, *in_data;
 	// The present bin.
 	struct blast_bin bin;
@@ -67,17 +69,26 @@ static struct slot *slot_of(struct run *run, uint64_t id)
 
 // ---- sockets and cookies -----------------------------------------------------------------------
 
-static int say_hello(struct run *run, unsigned i, uint64_t now_ns)
+/** As sendmmsg(), by socket @p i. */
+static int send_some(struct run *run, unsigned i, struct mmsghdr *messages, unsigned n)
+{
+	if (run->p->port != NULL)
+		return run->p->port->send(run->p->port, i, messages, n);
+	return sendmmsg(run->fds[i].fd, messages, n, MSG_DONTWAIT);
+}
+
+static void say_hello(struct run *run, unsigned i, uint64_t now_ns)
 {
 	struct mr_wire_ask ask = {.request_id = HELLO_ID};
 	uint8_t data[128];
 	int bytes = mr_wire_hello_encode(data, sizeof(data), &ask, HELLO_NONCE + i);
+	struct iovec iov = {.iov_base = data, .iov_len = (size_t)bytes};
+	struct mmsghdr message = {.msg_hdr = {.msg_iov = &iov, .msg_iovlen = 1}};
 
 	// Again in a while, unless the answer says how long its cookie holds.
 	run->hello_at_ns[i] = now_ns + MR_NS_PER_S / 10;
-	if (bytes < 0 || send(run->fds[i].fd, data, (size_t)bytes, MSG_DONTWAIT) < 0)
-		return -errno;
-	return 0;
+	if (bytes >= 0)
+		(void)send_some(run, i, &message, 1);
 }
 
 static void take_hello(
@@ -99,6 +110,10 @@ static int open_sockets(struct run *run, struct mr_err *err)
 {
 	int bytes = SOCKET_BYTES;
 
+	if (run->p->port != NULL) {
+		run->n_sockets = run->p->n_sockets;
+		return 0;
+	}
 	for (unsigned i = 0; i < run->p->n_sockets; i++) {
 		int fd = socket(run->p->address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
@@ -236,6 +251,22 @@ static void take_answers(struct run *run, unsigned i)
 	} while (n == (int)BURST);
 }
 
+static void take_from_port(struct run *run)
+{
+	int n;
+
+	do {
+		uint64_t now_ns;
+
+		n = run->p->port->receive(run->p->port, run->in, run->in_sockets, BURST);
+		now_ns = clock_ns();
+		for (int k = 0; k < n; k++)
+			take_datagram(run, run->in_sockets[k],
+				run->in_data + (size_t)k * DATAGRAM_BYTES, run->in[k].msg_len,
+				now_ns);
+	} while (n == (int)BURST);
+}
+
 static void give_up(struct run *run, uint64_t now_ns)
 {
 	while (run->oldest_id < run->next_id - unsent(run)) {
@@ -307,7 +338,7 @@ static void flush(struct run *run)
 	// Before they leave: an answer may be there when the call returns.
 	for (uint64_t k = id; k < run->next_id; k++)
 		slot_of(run, k)->sent_ns = now_ns;
-	n = sendmmsg(run->fds[run->socket].fd, run->out + run->n_gone, unsent(run), MSG_DONTWAIT);
+	n = send_some(run, run->socket, run->out + run->n_gone, unsent(run));
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n < 0) {
@@ -336,11 +367,17 @@ static uint64_t wait_ns(const struct run *run, uint64_t now_ns)
 	return due_ns > now_ns ? MR_MIN(due_ns - now_ns, MR_NS_PER_MS) : 0;
 }
 
-static void take_all(struct run *run, uint64_t now_ns)
+/** Takes what has come by @p wait_ns from now. A port is asked at once: it can wake nobody. */
+static void take_all(struct run *run, uint64_t wait_ns)
 {
-	struct timespec wait = {.tv_nsec = (long)wait_ns(run, now_ns)};
-	int n = ppoll(run->fds, run->n_sockets, &wait, NULL);
+	struct timespec wait = {.tv_nsec = (long)wait_ns};
+	int n;
 
+	if (run->p->port != NULL) {
+		take_from_port(run);
+		return;
+	}
+	n = ppoll(run->fds, run->n_sockets, &wait, NULL);
 	for (unsigned i = 0; n > 0 && i < run->n_sockets; i++)
 		if (run->fds[i].revents != 0)
 			take_answers(run, i);
@@ -350,7 +387,7 @@ static void greet(struct run *run, uint64_t now_ns)
 {
 	for (unsigned i = 0; i < run->n_sockets; i++)
 		if (now_ns >= run->hello_at_ns[i])
-			(void)say_hello(run, i, now_ns);
+			say_hello(run, i, now_ns);
 }
 
 /** Gets a cookie for each socket. @return false: no answer. */
@@ -361,9 +398,7 @@ static bool greet_all(struct run *run)
 
 	while (n < run->n_sockets && now_ns < end_ns) {
 		greet(run, now_ns);
-		if (poll(run->fds, run->n_sockets, 10) > 0)
-			for (unsigned i = 0; i < run->n_sockets; i++)
-				take_answers(run, i);
+		take_all(run, 10 * MR_NS_PER_MS);
 		now_ns = clock_ns();
 		n = 0;
 		for (unsigned i = 0; i < run->n_sockets; i++)
@@ -384,7 +419,7 @@ static void drive(struct run *run)
 		greet(run, now_ns);
 		fill(run, now_ns);
 		flush(run);
-		take_all(run, now_ns);
+		take_all(run, wait_ns(run, now_ns));
 		now_ns = clock_ns();
 		give_up(run, now_ns);
 		keep_time(run, now_ns);
@@ -448,7 +483,7 @@ static void point_at_buffers(struct run *run)
 
 static void release(struct run *run)
 {
-	for (unsigned i = 0; i < run->n_sockets; i++)
+	for (unsigned i = 0; run->p->port == NULL && i < run->n_sockets; i++)
 		close(run->fds[i].fd);
 	free(run->slots);
 	free(run->out_data);

@@ -144,12 +144,12 @@ static void print_doubts(const struct blast_result *r, FILE *out)
 	if (r->window == 0 && (double)r->sent < 0.99 * r->offered_per_s * r->seconds)
 		fprintf(out,
 			"beware: only %.0f requests/s of %.0f were sent: the generator is the "
-		        "bottleneck\n",
+			"bottleneck\n",
 			(double)r->sent / r->seconds, r->offered_per_s);
 	else if (lag_ns * 2 > mr_hist_quantile(r->latency_ns, 0.99))
 		fprintf(out,
 			"beware: much of the latency is the generator's: it lagged %s behind at "
-		        "p99 "
+			"p99 "
 			"(--spin, a lower rate, a CPU of its own)\n",
 			blast_time(lag_ns, text, sizeof(text)));
 	if (r->window > 0)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "blast.h"
+#include "blast_port.h"
 #include "blast_show.h"
 #include "command.h"
 #include "mr_units.h"
@@ -38,6 +39,12 @@ static const struct option_def options[] = {
 	{"late", "DURATION", "answers after this are counted late; default 100ms"},
 	{"give-up", "DURATION", "answers after this are lost; default 2s"},
 	{"sockets", "N", "flows, to spread over RX queues; default 8, at most 64"},
+	{"port", "DEVICE",
+		"sends over a DPDK port instead, such as net_af_packet0,iface=eth1 or a PCI "
+		"address; burns a CPU"},
+	{"address", "ADDRESS", "with --port: its IPv4 address; the server is on the same link"},
+	{"eal", "ARGUMENTS",
+		"with --port: EAL's memory arguments; default '--no-huge --no-shconf -m 128'"},
 	{"spin", NULL, "never sleeps between requests: burns a CPU, keeps time better"},
 	{"seed", "N", "of the random numbers; default 1"},
 	{"json", NULL, "one JSON object with everything, instead of text"},
@@ -117,10 +124,9 @@ static int parse_times(struct blast *blast)
 
 // ---- before the run ----------------------------------------------------------------------------
 
-/** Address of the server that the client library reached. */
-static int find_server(struct blast *blast)
+/** Address of a server. */
+static int find_server(struct blast *blast, const char *name)
 {
-	const char *name = mr_client_server_name(blast->client);
 	struct addrinfo hints = {.ai_socktype = SOCK_DGRAM}, *found;
 	const char *port = MR_CLIENT_DEFAULT_PORT;
 	char host[256];
@@ -176,8 +182,8 @@ static int prepare(struct blast *blast)
 
 	if (secrets == NULL)
 		secrets = getenv("MILLRACE_KEY");
-	if (rc == 0)
-		rc = find_server(blast);
+	if (rc == 0 && blast->params.port == NULL)
+		rc = find_server(blast, mr_client_server_name(blast->client));
 	if (rc != 0)
 		return rc;
 	if (keys != NULL && blast_work_load_keys(&blast->work, keys, &err) != 0)
@@ -275,7 +281,9 @@ static int tell(struct blast *blast)
 			option(blast->inv, "knee") != NULL ? blast->p99_us * MR_NS_PER_US : 0,
 	};
 
-	blast_title(&blast->params, blast->inv->args[0], mr_client_server_name(blast->client),
+	blast_title(&blast->params, blast->inv->args[0],
+		blast->params.port != NULL ? server_name(blast->inv)
+					   : mr_client_server_name(blast->client),
 		title, sizeof(title));
 	blast_command(blast->inv, command, sizeof(command));
 	if (option(blast->inv, "json") != NULL)
@@ -307,6 +315,10 @@ static int run_all(struct blast *blast)
 {
 	int rc = prepare(blast);
 
+#ifdef MR_BLAST_PORTS
+	if (blast->params.port != NULL)
+		blast_port_relay_stop(blast->params.port);
+#endif
 	if (rc == 0)
 		rc = option(blast->inv, "knee") != NULL ? find_knee(blast) : run_once(blast);
 	if (rc == 0)
@@ -319,6 +331,44 @@ static int run_all(struct blast *blast)
 	blast_work_free(&blast->work);
 	return rc;
 }
+
+// ---- DPDK ports --------------------------------------------------------------------------------
+
+#ifdef MR_BLAST_PORTS
+static int with_port(struct blast *blast)
+{
+	struct blast_params *p = &blast->params;
+	struct blast_port_params port = {.device = option(blast->inv, "port"),
+		.address = option(blast->inv, "address"),
+		.eal = option(blast->inv, "eal"),
+		.n_sockets = p->n_sockets};
+	struct mr_err err = {""};
+	char relay[64];
+	int rc;
+
+	if (port.address == NULL)
+		return usage_error(blast->inv, "--port wants --address");
+	rc = find_server(blast, server_name(blast->inv));
+	if (rc == 0 && p->address.ss_family != AF_INET)
+		rc = usage_error(blast->inv, "--port wants a server with an IPv4 address");
+	if (rc != 0)
+		return rc;
+	memcpy(&port.server, &p->address, sizeof(port.server));
+	p->port = blast_port_open(&port, &err);
+	if (p->port == NULL)
+		return complain(blast->inv, EXIT_LOCAL, "%s", err.text);
+	if (blast_port_relay(p->port, relay, sizeof(relay), &err) != 0)
+		rc = complain(blast->inv, EXIT_LOCAL, "%s", err.text);
+	if (rc == 0)
+		rc = connect_to(blast->inv, relay, &blast->client);
+	if (rc == 0) {
+		rc = run_all(blast);
+		mr_client_close(blast->client);
+	}
+	blast_port_close(p->port);
+	return rc;
+}
+#endif
 
 static int run(const struct invocation *inv)
 {
@@ -337,6 +387,13 @@ static int run(const struct invocation *inv)
 		rc = parse_times(blast);
 	if (rc == 0 && inv->n_args != 1)
 		rc = usage_error(inv, "one view or set is expected");
+#ifdef MR_BLAST_PORTS
+	if (rc == 0 && option(inv, "port") != NULL) {
+		rc = with_port(blast);
+		free(blast);
+		return rc;
+	}
+#endif
 	if (rc == 0)
 		rc = connect_server(inv, &blast->client);
 	if (rc == 0) {
@@ -351,21 +408,26 @@ const struct command cmd_blast = {
 	.name = "blast",
 	.args = "VIEW",
 	.summary = "loads the appliance and measures its latency",
-	.text = "Asks for VIEW over kernel sockets and never asks twice. Open loop (--rate): "
-		"requests "
-		"are\n"
-		"due at times that do not depend on the answers, and latency counts from when a "
-		"request\n"
-		"was due. So a server that stalls is charged for all that waited meanwhile. Closed "
-		"loop\n"
-		"(--closed) hides that; it is here to compare. --knee finds the rate that the "
-		"appliance\n"
-		"holds. Late answers and lost requests are told apart. One thread; when it is the\n"
-		"bottleneck, the lag that it prints says so.\n"
+	.text = "Asks for VIEW over kernel sockets or a DPDK port and never asks twice. Open loop\n"
+		"(--rate): requests are due at times that do not depend on the answers, and "
+                "latency\n"
+		"counts from when a request was due. So a server that stalls is charged for all "
+                "that\n"
+		"waited meanwhile. Closed loop (--closed) hides that; it is here to compare. "
+                "--knee\n"
+		"finds the rate that the appliance holds. Late answers and lost requests are told\n"
+		"apart. One thread; when it is the bottleneck, the lag that it prints says so.\n"
+		"\n"
+		"With --port, requests go over a DPDK port: millrace becomes the program\n"
+		"millrace-blast, which lies beside it. Its one lcore runs where the command may\n"
+		"(taskset).\n"
 		"\n"
 		"With --writes, rows of made-up values replace those of the keys asked for.",
-	.example = "  millrace blast user --rate 50000 --zipf 0.99 --absent 10\n"
-		   "  millrace blast user --knee --p99 500us --duration 3s --report knee.html",
+	.example =
+		"  millrace blast user --rate 50000 --zipf 0.99 --absent 10\n"
+		"  millrace blast user --knee --p99 500us --duration 3s --report knee.html\n"
+		"  millrace blast user --rate 1000000 --server 10.0.0.1 --address 10.0.0.2 --port "
+		"net_af_packet0,iface=eth1",
 	.options = options,
 	.talks_to_server = true,
 	.run = run,

@@ -93,6 +93,12 @@ void command_help(const struct command *command);
  */
 int connect_server(const struct invocation *inv, struct mr_client **ret_client);
 
+/** What --server, the environment or the default says. */
+const char *server_name(const struct invocation *inv);
+
+/** connect_server() to another server. */
+int connect_to(const struct invocation *inv, const char *server, struct mr_client **ret_client);
+
 /** A version of a set. @return 0 or EXIT_USAGE, having said why. */
 int option_version(const struct invocation *inv, const char *text, uint32_t *ret_version);
 

@@ -60,9 +60,22 @@ int option_version(const struct invocation *inv, const char *text, uint32_t *ret
 	return 0;
 }
 
-int connect_server(const struct invocation *inv, struct mr_client **ret_client)
+const char *server_name(const struct invocation *inv)
 {
 	const char *server = option(inv, "server");
+
+	if (server == NULL)
+		server = getenv("MILLRACE_SERVER");
+	return server != NULL && server[0] != '\0' ? server : "127.0.0.1:" MR_CLIENT_DEFAULT_PORT;
+}
+
+int connect_server(const struct invocation *inv, struct mr_client **ret_client)
+{
+	return connect_to(inv, server_name(inv), ret_client);
+}
+
+int connect_to(const struct invocation *inv, const char *server, struct mr_client **ret_client)
+{
 	struct mr_client_options options = {0};
 	struct mr_err err = {""};
 	uint64_t timeout_us, attempts;
@@ -74,10 +87,6 @@ int connect_server(const struct invocation *inv, struct mr_client **ret_client)
 		return rc;
 	if (timeout_us > UINT32_MAX || attempts > 1000)
 		return usage_error(inv, "--timeout is at most 71 minutes, --attempts at most 1000");
-	if (server == NULL)
-		server = getenv("MILLRACE_SERVER");
-	if (server == NULL || server[0] == '\0')
-		server = "127.0.0.1:" MR_CLIENT_DEFAULT_PORT;
 	options.mac_key_file = option(inv, "key");
 	if (options.mac_key_file == NULL)
 		options.mac_key_file = getenv("MILLRACE_KEY");

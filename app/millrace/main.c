@@ -2,6 +2,7 @@
 //
 // millrace: the command-line tool. The table of commands, and nothing else.
 
+#include "blast_port.h"
 #include "command.h"
 
 #include <signal.h>
@@ -62,6 +63,17 @@ static int run(const struct command *command, int argc, char **argv)
 	return rc;
 }
 
+#ifndef MR_BLAST_PORTS
+// Whether `blast` is to use a DPDK port, which this program cannot. Before options are taken apart.
+static bool wants_port(int argc, char **argv)
+{
+	for (int i = 2; i < argc; i++)
+		if (strcmp(argv[i], "--port") == 0 || strncmp(argv[i], "--port=", 7) == 0)
+			return strcmp(argv[1], cmd_blast.name) == 0;
+	return false;
+}
+#endif
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
@@ -76,6 +88,15 @@ int main(int argc, char **argv)
 		printf("millrace %s\n", MR_VERSION);
 		return EXIT_OK;
 	}
+#ifndef MR_BLAST_PORTS
+	if (wants_port(argc, argv)) {
+		struct mr_err err = {""};
+
+		blast_port_become(argv, &err);
+		fprintf(stderr, "millrace blast: %s\n", err.text);
+		return EXIT_LOCAL;
+	}
+#endif
 	for (unsigned i = 0; i < MR_ARRAY_SIZE(commands); i++)
 		if (strcmp(commands[i]->name, name) == 0)
 			return run(commands[i], argc - 2, argv + 2);
