@@ -186,12 +186,52 @@ static bool number_text(struct mr_text text, char *number)
 	return true;
 }
 
+/** [sign] digits [. digits] as mantissa over a power of ten. */
+struct decimal {
+	uint64_t mantissa;
+	unsigned fraction; //!< digits behind the point
+	bool negative;
+};
+
+// Takes what nearly all numbers look like. Where mantissa and power of ten are exact as floating
+// point numbers, their quotient is the nearest one to the text's. @return false: read it slowly.
+static bool short_decimal(
+	struct mr_text text, uint64_t mantissa_max, unsigned fraction_max, struct decimal *ret_d)
+{
+	struct decimal d = {0};
+	size_t at = text.bytes > 0 && text.data[0] == '-', first = at;
+	bool point = false;
+
+	d.negative = at > 0;
+	for (; at < text.bytes && text.bytes - first <= 17; at++) {
+		if (is_digit(text.data[at])) {
+			d.mantissa = 10 * d.mantissa + (unsigned)(text.data[at] - '0');
+			d.fraction += point;
+		} else if (text.data[at] == '.' && !point) {
+			point = true;
+		} else {
+			return false;
+		}
+	}
+	*ret_d = d;
+	return at == text.bytes && at - first > point && d.mantissa <= mantissa_max &&
+	       d.fraction <= fraction_max;
+}
+
 int mr_text_double(struct mr_text text, double *ret_value)
 {
+	static const double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10,
+		1e11, 1e12, 1e13, 1e14, 1e15, 1e16};
 	char number[NUMBER_MAX_BYTES];
+	struct decimal d;
 	uint64_t bits;
 	double v;
 
+	if (short_decimal(text, UINT64_C(1) << 53, MR_ARRAY_SIZE(powers) - 1, &d)) {
+		v = (double)d.mantissa / powers[d.fraction];
+		*ret_value = d.negative ? -v : v;
+		return 0;
+	}
 	if (parse_nan(text, UINT64_C(1) << 51, (UINT64_C(1) << 52) - 1, UINT64_C(1) << 63, &bits)) {
 		bits |= UINT64_C(0x7ff) << 52;
 		memcpy(ret_value, &bits, sizeof(bits));
@@ -208,11 +248,19 @@ int mr_text_double(struct mr_text text, double *ret_value)
 
 int mr_text_float(struct mr_text text, float *ret_value)
 {
+	static const float powers[] = {
+		1e0f, 1e1f, 1e2f, 1e3f, 1e4f, 1e5f, 1e6f, 1e7f, 1e8f, 1e9f, 1e10f};
 	char number[NUMBER_MAX_BYTES];
+	struct decimal d;
 	uint64_t bits;
 	uint32_t word;
 	float v;
 
+	if (short_decimal(text, UINT64_C(1) << 24, MR_ARRAY_SIZE(powers) - 1, &d)) {
+		v = (float)d.mantissa / powers[d.fraction];
+		*ret_value = d.negative ? -v : v;
+		return 0;
+	}
 	if (parse_nan(text, UINT64_C(1) << 22, (UINT64_C(1) << 23) - 1, UINT64_C(1) << 31, &bits)) {
 		word = (uint32_t)bits | UINT32_C(0xff) << 23;
 		memcpy(ret_value, &word, sizeof(word));

@@ -271,7 +271,7 @@ uint64_t mr_store_sequence(struct mr_store *store);
 /** RocksDB's estimate of live keys. */
 uint64_t mr_store_estimated_keys(struct mr_store *store);
 
-/** Deletes a space by range; compaction reclaims it. @return 0 or -errno. */
+/** Deletes a space by range, if it has rows; compaction reclaims it. @return 0 or -errno. */
 int mr_store_drop_space(struct mr_store *store, mr_space_t space, struct mr_err *err);
 
 int mr_store_flush(struct mr_store *store, struct mr_err *err);

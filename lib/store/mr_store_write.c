@@ -148,6 +148,29 @@ void *mr_store_meta_get(struct mr_store *store, const char *key, size_t *ret_byt
 	return copy;
 }
 
+// Whether a read could find anything of the space.
+static bool has_rows(struct mr_store *store, enum mr_store_cf cf, mr_space_t space)
+{
+	rocksdb_readoptions_t *options = rocksdb_readoptions_create();
+	uint8_t from[MR_STORE_PREFIX_BYTES], limit[MR_STORE_LIMIT_MAX_BYTES];
+	rocksdb_iterator_t *it;
+	char *text = NULL;
+	bool found;
+
+	rocksdb_readoptions_set_total_order_seek(options, 1);
+	rocksdb_readoptions_set_iterate_upper_bound(
+		options, (const char *)limit, mr_store_put_limit(limit, space));
+	it = rocksdb_create_iterator_cf(store->db, options, store->cf[cf]);
+	rocksdb_iter_seek(it, (const char *)from, mr_store_put_prefix(from, space));
+	rocksdb_iter_get_error(it, &text);
+	// What cannot be read is there.
+	found = rocksdb_iter_valid(it) || text != NULL;
+	rocksdb_free(text);
+	rocksdb_iter_destroy(it);
+	rocksdb_readoptions_destroy(options);
+	return found;
+}
+
 int mr_store_drop_space(struct mr_store *store, mr_space_t space, struct mr_err *err)
 {
 	static const enum mr_store_cf families[] = {MR_STORE_CF_LIVE, MR_STORE_CF_HISTORICAL};
@@ -161,6 +184,11 @@ int mr_store_drop_space(struct mr_store *store, mr_space_t space, struct mr_err 
 	ret = mr_store_check_writable(store, err);
 	if (ret < 0)
 		return ret;
+	// Without rows nothing is written: a bulk load's files go to the last level at once only
+	// where no range was deleted, and are compacted down to it otherwise.
+	if (!has_rows(store, MR_STORE_CF_LIVE, space) &&
+		!has_rows(store, MR_STORE_CF_HISTORICAL, space))
+		return 0;
 	batch = rocksdb_writebatch_create();
 	for (size_t i = 0; i < MR_ARRAY_SIZE(families); i++)
 		rocksdb_writebatch_delete_range_cf(batch, store->cf[families[i]],

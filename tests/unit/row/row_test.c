@@ -324,6 +324,55 @@ static const struct text_case texts[] = {
 	{"timestamp[2]", "1970-01-01T00:00:01Z 5", 0, "[1000000;5]"},
 };
 
+// However a number is read: the value that the C library finds.
+static void check_decimal(const struct mr_shape *shape, const char *number)
+{
+	const struct mr_column *column = &shape->columns[0];
+	struct mr_row_builder rb;
+	struct mr_err err = {""};
+	struct mr_value v;
+	double d = strtod(number, NULL);
+	float f = strtof(number, NULL);
+	int n;
+
+	assert_int_equal(mr_row_begin(&rb, shape, row, sizeof(row), scratch), 0);
+	assert_int_equal(mr_row_set_text(&rb, column, number, strlen(number), &err), 0);
+	n = mr_row_end(&rb);
+	assert_int_equal(mr_row_get(column, row, (uint32_t)n, &v), 0);
+	if (v.type == MR_TYPE_F32 ? memcmp(&v.f32, &f, sizeof(f)) != 0
+				  : memcmp(&v.f64, &d, sizeof(d)) != 0)
+		fail_msg("%s is read as %.17g", number, v.type == MR_TYPE_F32 ? v.f32 : v.f64);
+}
+
+static void test_decimals(void **state)
+{
+	static const char *const types[] = {"f32", "f64"};
+	struct mr_rng rng = {SEED + 5};
+	char number[64];
+	struct built b;
+
+	(void)state;
+	for (unsigned t = 0; t < MR_ARRAY_SIZE(types); t++) {
+		snprintf(text, sizeof(text), "[set s]\nid = 1\nkey = u64\ncolumn x = %s\n",
+			types[t]);
+		built_init(&b, text, strlen(text));
+		for (unsigned i = 0; i < 20000; i++) {
+			uint64_t digits = mr_rng_next(&rng) >> (mr_rng_next(&rng) & 63);
+
+			snprintf(number, sizeof(number), "%s%.*f", mr_rng_next(&rng) & 1 ? "-" : "",
+				(int)(mr_rng_next(&rng) % 14),
+				(double)digits / (double)(1 + mr_rng_next(&rng) % 1000000));
+			if (strlen(number) < 30)
+				check_decimal(&b.catalog->sets[0]->shape, number);
+		}
+		check_decimal(&b.catalog->sets[0]->shape, "-0");
+		check_decimal(&b.catalog->sets[0]->shape, "5.");
+		check_decimal(&b.catalog->sets[0]->shape, "16777217");
+		check_decimal(&b.catalog->sets[0]->shape, "9007199254740993");
+		built_fini(&b);
+	}
+}
+
 static void run_text_case(const struct text_case *c)
 {
 	struct mr_err err = {""};
@@ -476,6 +525,7 @@ int main(void)
 		cmocka_unit_test(test_texts),
 		cmocka_unit_test(test_texts_in_a_comma_locale),
 		cmocka_unit_test(test_float_text),
+		cmocka_unit_test(test_decimals),
 		cmocka_unit_test(test_set_refuses),
 		cmocka_unit_test(test_longest_row),
 	};

@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""The `store` bench's second half, with a real millraced on a TAP port (root): bulk loads end to end
+beside PUTs and beside RocksDB's SST writer with the same sorted rows, the memory they take, and how
+long a start takes until the first right answer, with the filter read back and with it built anew."""
+
+import argparse
+import glob
+import json
+import os
+import re
+import socket
+import statistics
+
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tests", "system"))
+import harness  # noqa: E402
+import wire  # noqa: E402
+
+COLUMNS = 14
+ROUNDS = 3
+PUT_ROWS = 100000
+# What a command's processes took at most, in KiB.
+PEAK = "import resource, subprocess, sys; done = subprocess.run(sys.argv[1:]); " \
+       "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(done.returncode)"
+# The harness, too, has something to say to people.
+LINES, sys.stdout = sys.stdout, sys.stderr
+
+
+def say(*words):
+    print("store:", *words, file=sys.stderr, flush=True)
+
+
+def line(case, metric, value, unit, **more):
+    print(json.dumps(dict({"bench": "store", "case": case, "metric": metric, "value": float("%.6g" % value),
+                           "unit": unit}, **more), separators=(",", ":")), file=LINES, flush=True)
+
+
+def compare(case, metric, values, unit, bases):
+    """The middle of the rounds' ratios, because both saw the machine in the same mood."""
+    ratio = statistics.median(a / b for a, b in zip(values, bases))
+    value = statistics.median(values)
+    line(case, metric, value, unit, baseline=float("%.6g" % (value / ratio)), ratio=float("%.4g" % ratio),
+         min=min(values), max=max(values), n=len(values))
+    say("%-24s %10.4g %s, %.2f of %.4g" % (case, value, unit, ratio, value / ratio))
+
+
+def rate(done):
+    return float(re.search(r"\((\d+) rows/s", done.stderr).group(1))
+
+
+class Bench:
+    def __init__(self, build, rows):
+        self.rows, self.program = rows, os.path.join(build, "bench", "bench_store")
+        self.a = harness.Appliance(build, rx="0", io="1", lcores="rx_idle = sleep\nio_idle = sleep",
+                                   security=harness.TRUSTED, cache="64M",
+                                   extra="[filter]\nkeys = %d\n" % (6 * rows))
+        self.schema = os.path.join(self.a.dir, "bench.ini")
+        with open(self.schema, "w") as out:
+            out.write("[set bench]\nid = 1\nkey = u64\n")
+            out.writelines("column c%d = f32\n" % c for c in range(COLUMNS))
+        self.a.start()
+        self.a.tool("sets", "apply", self.schema)
+
+    def table(self, rows):
+        path = os.path.join(self.a.dir, "rows-%d.csv" % time.monotonic_ns())
+        with open(path, "w") as out:
+            subprocess.run([self.program, "--rows", str(rows), "table"], stdout=out, check=True)
+        return path
+
+    def sst_rate(self, rows):
+        out = harness.run([self.program, "--rows", str(rows), "--dir", self.a.dir, "table-rate"]).stdout
+        return json.loads(out)["value"]
+
+    def bulk(self):
+        few, all_rows = self.table(PUT_ROWS), self.table(self.rows)
+        bulk, put, sst = [], [], []
+        for _ in range(ROUNDS):
+            sst.append(self.sst_rate(self.rows))
+            put.append(rate(self.a.tool("load", "bench", few)))
+            bulk.append(rate(self.a.tool("load", "bench", all_rows, "--bulk", "--activate")))
+        compare("bulk end to end, against the SST writer", "rate", bulk, "rows/s", sst)
+        compare("bulk end to end, against PUTs", "rate", bulk, "rows/s", put)
+        os.unlink(few)
+        os.unlink(all_rows)
+
+    def load(self):
+        """All rows, in a tenth of the file's size."""
+        table = self.table(self.rows)
+        memory = os.path.getsize(table) // 10
+        out = harness.run([sys.executable, "-c", PEAK, self.a.program("millrace"), "load", "bench", table, "--bulk",
+                           "--activate", "--memory", str(memory)],
+                          env=dict(os.environ, MILLRACE_ADMIN=self.a.admin, MILLRACE_SERVER=harness.SERVER)).stdout
+        compare("bulk in a tenth of the file", "peak-memory", [int(out.split()[-1]) * 1024.0], "B", [float(memory)])
+        os.unlink(table)
+
+    def first_answer(self):
+        """Seconds from the process's begin to the first right answer."""
+        begin = time.time()
+        self.a.start(wait=False)
+        while subprocess.run(["ip", "link", "set", "mr0", "up"], stderr=subprocess.DEVNULL).returncode != 0:
+            time.sleep(0.005)
+        # The first question, for the port's address, may come too early to be heard.
+        with open("/proc/sys/net/ipv4/neigh/mr0/retrans_time_ms", "w") as retry:
+            retry.write("10")
+        harness.run(["ip", "address", "replace", "10.77.0.2/24", "dev", "mr0"])
+        key = self.rows // 2
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(0.005)
+            sock.connect((harness.ADDRESS, 7411))
+            while time.time() - begin < 120:
+                try:
+                    sock.send(wire.HEADER.pack(0x5152524D, 1, wire.GET, 0, 7, 0, 1, 1, 8, 0) + wire.u64(key))
+                    reply = sock.recv(2048)
+                except OSError:
+                    continue
+                when, row_bytes, _, piece, status, _ = wire.ENTRY.unpack_from(reply, wire.REPLY.size)
+                if wire.REPLY.unpack_from(reply)[5] == wire.RESULT_OK and status == wire.OK:
+                    assert piece == row_bytes == 8 + 4 * COLUMNS, (piece, row_bytes)
+                    return time.time() - begin
+        raise AssertionError("no right answer:\n" + self.a.read_log())
+
+    def start(self):
+        """The newest version has all rows."""
+        for case, lose in (("start, saved filter", False), ("start, filter rebuilt", True)):
+            self.a.stop()
+            if lose:
+                saved = glob.glob(os.path.join(self.a.store, "**", "*filter*"), recursive=True)
+                assert saved, "no saved filter"
+                for path in saved:
+                    os.unlink(path)
+            seconds = self.first_answer()
+            line(case, "first answer", seconds, "s")
+            say("%-24s %.2f s until the first right answer" % (case, seconds))
+            begin = time.time()
+            while lose and not re.search("filter: built", self.a.read_log()[len(self.a.log):]):
+                time.sleep(0.02)
+            if lose:
+                keys, ms = map(int, re.findall(r"filter: built from (\d+) keys in (\d+) ms",
+                                               self.a.read_log()[len(self.a.log):])[-1])
+                line(case, "rate", keys / ms * 1e3, "keys/s")
+                say("%-24s %.2f s later the filter is in force" % (case, time.time() - begin))
+
+
+def main(build):
+    p = argparse.ArgumentParser(prog="appliance.py")
+    p.add_argument("build")
+    p.add_argument("--rows", type=int, default=1000000)
+    p.add_argument("--start-rows", type=int, default=10000000)
+    p.add_argument("cases", nargs="*", default=["bulk", "start"])
+    o = p.parse_intermixed_args()
+    if "bulk" in o.cases:
+        b = Bench(build, o.rows)
+        b.bulk()
+        b.a.stop()
+        b.a.cleanup()
+    if "start" in o.cases:
+        b = Bench(build, o.start_rows)
+        b.load()
+        b.start()
+        b.a.stop()
+
+
+harness.main(main)
