@@ -143,6 +143,8 @@ struct mr_store_bulk *mr_store_bulk_begin(
 	int ret;
 
 	ret = mr_store_check_writable(store, err);
+	if (ret == 0)
+		ret = mr_store_check_room(store, err);
 	if (ret < 0) {
 		errno = -ret;
 		return NULL;

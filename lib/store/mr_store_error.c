@@ -146,3 +146,22 @@ int mr_store_check_writable(struct mr_store *store, struct mr_err *err)
 			store->path);
 	return 0;
 }
+
+int mr_store_check_room(struct mr_store *store, struct mr_err *err)
+{
+	struct mr_err own = {""};
+	int ret;
+
+	// why relaxed: as in mr_store_look_at_room().
+	if (!atomic_load_explicit(&store->full, memory_order_relaxed))
+		return 0;
+	ret = mr_fail(&own, ENOSPC,
+		"store %s: refuses writes, as its file system is nearly full: No space left on "
+		"device; %s",
+		store->path, mr_store_advice(ENOSPC));
+
+	mr_store_note_failure(store, &own);
+	if (err != NULL)
+		*err = own;
+	return ret;
+}

@@ -42,6 +42,8 @@ struct mr_store {
 	char path[PATH_MAX];
 	bool read_only;
 	_Atomic bool sync_failed; // set once, never cleared: promise 11
+	_Atomic bool full; // too little is free on the file system: see mr_store_look_at_room()
+	uint64_t room_min_bytes;
 	pthread_mutex_t trouble_lock;
 	struct mr_err trouble; // of the newest failure
 	struct mr_store_policies *policies;
@@ -53,6 +55,15 @@ struct mr_store {
 
 /** Counts a failure and keeps its words for mr_store_trouble(). */
 void mr_store_note_failure(struct mr_store *store, const struct mr_err *err);
+
+/**
+ * Looks at what is free on the file system. Below what flushes may need, writes are refused before
+ * RocksDB meets a full disk: as Debian builds 7.8, it aborts when it recovers from one in its log.
+ */
+void mr_store_look_at_room(struct mr_store *store);
+
+/** @return 0, or -ENOSPC with a message while too little is free to take rows. */
+int mr_store_check_room(struct mr_store *store, struct mr_err *err);
 
 /** What the operator can do about a failure, or NULL. */
 const char *mr_store_advice(int errnum);

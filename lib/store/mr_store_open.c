@@ -2,13 +2,24 @@
 #include "mr_store_fault.h"
 #include "mr_store_impl.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
+
+#include "mr_units.h"
+
+// Notes that an opening writes anew, besides what it copies.
+#define OPEN_ROOM_BYTES (4 * MR_MIB)
+
+// Kept free for flushes and compactions: this, or an eighth of a small file system.
+#define ROOM_MIN_BYTES (64 * MR_MIB)
+#define ROOM_MIN_SHARE 8u
 
 const char *const mr_store_cf_names[MR_STORE_CF_COUNT] = {
 	[MR_STORE_CF_DEFAULT] = "default",
@@ -81,6 +92,69 @@ static int prepare_dir(struct mr_store *store, const struct mr_store_params *p, 
 	if (realpath(p->path, store->path) == NULL)
 		return mr_fail(err, errno, "store %s: %s", p->path, strerror(errno));
 	return 0;
+}
+
+static bool ends_with(const char *name, const char *suffix)
+{
+	size_t n = strlen(name), k = strlen(suffix);
+
+	return n >= k && strcmp(name + n - k, suffix) == 0;
+}
+
+// What an opening may have to write: the log's rows into tables, and the list of files anew.
+static uint64_t room_wanted(const char *path)
+{
+	uint64_t bytes = OPEN_ROOM_BYTES;
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+	struct stat st;
+
+	while (dir != NULL && (entry = readdir(dir)) != NULL)
+		if ((ends_with(entry->d_name, ".log") ||
+			    strncmp(entry->d_name, "MANIFEST-", 9) == 0) &&
+			fstatat(dirfd(dir), entry->d_name, &st, 0) == 0)
+			bytes += (uint64_t)st.st_size;
+	if (dir != NULL)
+		closedir(dir);
+	return bytes;
+}
+
+// RocksDB 7.8, as Debian builds it, aborts when its own log meets a full disk, before it can say
+// what is wrong.
+static int check_room(const struct mr_store *store, struct mr_err *err)
+{
+	uint64_t wanted, free_bytes;
+	struct statvfs fs;
+
+	if (store->read_only || statvfs(store->path, &fs) < 0)
+		return 0;
+	free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+	wanted = room_wanted(store->path);
+	if (free_bytes >= wanted)
+		return 0;
+	return mr_fail(err, ENOSPC,
+		"store %s: %llu MiB are free on its file system, and opening it may take %llu: "
+		"free space, then start again",
+		store->path, (unsigned long long)(free_bytes / MR_MIB),
+		(unsigned long long)(MR_ALIGN_UP(wanted, MR_MIB) / MR_MIB));
+}
+
+void mr_store_look_at_room(struct mr_store *store)
+{
+	uint64_t min_bytes, free_bytes;
+	struct statvfs fs;
+	bool full;
+
+	if (store->read_only || statvfs(store->path, &fs) < 0)
+		return;
+	free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+	min_bytes =
+		MR_MIN(store->room_min_bytes, (uint64_t)fs.f_blocks * fs.f_frsize / ROOM_MIN_SHARE);
+	// why relaxed: writers may see it late; the room that is kept is for that, too.
+	full = atomic_load_explicit(&store->full, memory_order_relaxed);
+	// A little more to begin again than to stop.
+	full = free_bytes < (full ? min_bytes + min_bytes / 4 : min_bytes);
+	atomic_store_explicit(&store->full, full, memory_order_relaxed);
 }
 
 // ---- who holds it ------------------------------------------------------------------------------
@@ -210,8 +284,11 @@ struct mr_store *mr_store_open(const struct mr_store_params *params, struct mr_e
 		return NULL;
 	}
 	store->read_only = params->read_only;
+	store->room_min_bytes = ROOM_MIN_BYTES + 2 * params->memtable_bytes;
 	pthread_mutex_init(&store->trouble_lock, NULL);
 	ret = prepare_dir(store, params, err);
+	if (ret == 0)
+		ret = check_room(store, err);
 	if (ret == 0)
 		ret = mr_store_make_options(store, params, err);
 	if (ret == 0) {
@@ -222,8 +299,10 @@ struct mr_store *mr_store_open(const struct mr_store_params *params, struct mr_e
 			ret = mr_store_bulk_recover(store, err);
 		mr_store_unbind(&binding);
 	}
-	if (ret == 0)
+	if (ret == 0) {
+		mr_store_look_at_room(store);
 		return store;
+	}
 	free_store(store);
 	errno = -ret;
 	return NULL;

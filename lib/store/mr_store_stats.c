@@ -111,6 +111,7 @@ void mr_store_watch(struct mr_store *store)
 {
 	uint32_t weather = 0;
 
+	mr_store_look_at_room(store);
 	if (mr_store_figure(store, MR_STORE_CF_LIVE, "rocksdb.num-running-compactions") > 0)
 		weather |= MR_STORE_COMPACTING;
 	if (mr_store_figure(store, MR_STORE_CF_LIVE, "rocksdb.is-write-stopped") > 0 ||

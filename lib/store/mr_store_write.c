@@ -88,6 +88,9 @@ int mr_store_commit_with_meta(struct mr_store *store, const struct mr_store_put 
 	int ret;
 
 	ret = mr_store_check_writable(store, err);
+	// Metadata alone may be what frees space.
+	if (ret == 0 && n > 0)
+		ret = mr_store_check_room(store, err);
 	if (ret < 0)
 		return ret;
 	if (n == 0 && n_metas == 0)
