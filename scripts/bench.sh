@@ -100,6 +100,7 @@ for name in "${names[@]}"; do
     kill) targets+=(app/millraced/millraced app/millrace/millrace) ;;
     sim) targets+=(tests/sim/sim) ;;
     telemetry) targets+=(bench/bench_telemetry bench/bench_process app/millraced/millraced app/millrace/millrace) ;;
+    store) targets+=(bench/bench_store app/millraced/millraced app/millrace/millrace) ;;
     process) targets+=(bench/bench_process app/millraced/millraced app/millrace/millrace) ;;
     *) targets+=("bench/bench_$name") ;;
     esac

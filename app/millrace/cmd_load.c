@@ -345,7 +345,8 @@ static int make_sorter(struct bulk_load *bulk)
 	const struct load *load = bulk->load;
 	const char *dir = option(load->inv, "tmp");
 	struct sorter_params params = {
-		.memory_bytes = bulk->memory_bytes,
+		// What is left of it is for reading and sending.
+		.memory_bytes = bulk->memory_bytes - bulk->memory_bytes / 8,
 		.n_lanes = bulk->n_jobs,
 		.dir = option(load->inv, "resume"),
 		.keep = option(load->inv, "resume") != NULL,
