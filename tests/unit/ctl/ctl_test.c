@@ -1,215 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The whole of lib/ctl on an appliance without lcores: telemetry over its real socket, admin verbs,
-// reload, housekeeping, watchdog.
-#include "ctl_eal.h"
+// Telemetry over its real socket, admin verbs and reload of an appliance without lcores.
+#include "ctl_whole.h"
 #include "mr_churn.h"
-#include "mr_ctl.h"
 #include "mr_telemetry.h"
 #include "mr_wire.h"
-#include "mr_watchdog.h"
-
-#include <fcntl.h>
-#include <jansson.h>
-#include <pthread.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-
-#define N_RX 2u
-#define N_IO 2u
-#define SETS                                                                                \
-	"[set user]\nid = 7\nkey = u64\nttl = 7d\ncolumn age = i32\ncolumn city = string\n" \
-	"[view ages]\nid = 3\ncolumns = user.age\n"
-
-// What makes up an appliance, with two RX and two I/O lcores that do not run.
-struct whole {
-	struct rig rig;
-	struct mr_config config;
-	char config_file[128];
-	struct mr_plan plan;
-	void *cache_mem[RIG_NODES];
-	struct mr_port ports[MR_PORTS_MAX];
-	struct mr_rx_counters *rx[N_RX];
-	struct mr_io_counters *io[N_IO];
-	struct mr_handoff handoff;
-	struct mr_registry *registry;
-	struct mr_filter *filter;
-	_Atomic bool stop;
-	struct mr_ctl *ctl;
-};
-
-static struct whole w;
-
-static void write_config(const char *more)
-{
-	FILE *out = fopen(w.config_file, "w");
-
-	fprintf(out, "[store]\npath = %s\n[port front]\ndevice = net_null0\n%s", w.rig.dir, more);
-	fclose(out);
-}
-
-static void make_plan(void)
-{
-	w.plan = (struct mr_plan){
-		.n_lcores = 1 + N_RX + N_IO, .n_rx = N_RX, .n_io = N_IO, .n_nodes = RIG_NODES};
-	for (unsigned i = 0; i < w.plan.n_lcores; i++)
-		w.plan.lcores[i] = (struct mr_lcore){
-			.role = i == 0      ? MR_ROLE_CONTROL
-		                : i <= N_RX ? MR_ROLE_RX
-		                            : MR_ROLE_IO,
-			.index = (uint16_t)(i == 0 ? 0 : (i - 1) % N_RX),
-			.lcore_id = (uint16_t)i,
-			.cpu = (uint16_t)i,
-		};
-}
-
-static void make_caches(void)
-{
-	struct mr_cache_params params = {
-		.budget_bytes = 1 << 20, .crp_ratio = -1, .history_ratio = -1};
-	size_t bytes;
-
-	assert_int_equal(mr_cache_params_check(&params), 0);
-	bytes = mr_cache_memsize(&params);
-	for (unsigned i = 0; i < RIG_NODES; i++) {
-		w.cache_mem[i] = mr_mem_alloc("cache", bytes, MR_CACHE_ALIGN, 0);
-		w.rig.nodes[i].cache = mr_cache_init(w.cache_mem[i], bytes, &params);
-		assert_non_null(w.rig.nodes[i].cache);
-	}
-}
-
-static struct mr_set_counters set_counters[N_RX + N_IO][MR_SET_ID_MAX + 1];
-static struct mr_set_counters *rx_sets[N_RX], *io_sets[N_IO];
-
-static void make_ctl(void)
-{
-	struct mr_ctl_params params = {
-		.version = "0.1 \"test\"",
-		.config_file = w.config_file,
-		.config = &w.config,
-		.plan = &w.plan,
-		.tiers = &w.rig.tiers,
-		.store = w.rig.store,
-		.handoff = &w.handoff,
-		.ports = w.ports,
-		.n_ports = 1,
-		.rx = w.rx,
-		.io = w.io,
-		.rx_sets = rx_sets,
-		.io_sets = io_sets,
-		.registry = w.registry,
-		.filter = w.filter,
-		.stop = &w.stop,
-	};
-	struct mr_err err = {""};
-
-	memset(set_counters, 0, sizeof(set_counters));
-	for (unsigned i = 0; i < N_RX; i++)
-		rx_sets[i] = set_counters[i];
-	for (unsigned i = 0; i < N_IO; i++)
-		io_sets[i] = set_counters[N_RX + i];
-	w.ctl = mr_ctl_create(&params, &err);
-	if (w.ctl == NULL)
-		fail_msg("%s", err.text);
-}
-
-static int set_up(void **state)
-{
-	struct mr_filter_params filter;
-	struct mr_err err = {""};
-
-	(void)state;
-	memset(&w, 0, sizeof(w));
-	rig_make(&w.rig);
-	snprintf(w.config_file, sizeof(w.config_file), "%s/millrace.ini", w.rig.dir);
-	write_config("");
-	assert_int_equal(mr_config_load(&w.config, w.config_file, &err), 0);
-	make_plan();
-	make_caches();
-	for (unsigned i = 0; i < N_RX; i++)
-		w.rx[i] = mr_mem_alloc("rx", sizeof(*w.rx[i]), MR_CACHE_LINE_BYTES, 0);
-	for (unsigned i = 0; i < N_IO; i++)
-		w.io[i] = mr_mem_alloc("io", sizeof(*w.io[i]), MR_CACHE_LINE_BYTES, 0);
-	assert_int_equal(mr_handoff_init(&w.handoff, &w.plan, 64), 0);
-	w.registry = mr_registry_create(&w.rig.tiers, w.rig.store, 0, &err);
-	assert_non_null(w.registry);
-	assert_int_equal(mr_registry_apply(w.registry, "f", SETS, strlen(SETS), NULL, &err), 0);
-	filter = (struct mr_filter_params){.tiers = &w.rig.tiers,
-		.store = w.rig.store,
-		.path = w.rig.dir,
-		.keys = 1000,
-		.fpr = 0.001,
-		.rebuild_above = 0.01};
-	w.filter = mr_filter_create(&filter, &err);
-	assert_non_null(w.filter);
-	snprintf(w.ports[0].name, sizeof(w.ports[0].name), "front");
-	w.ports[0].port_id = 77; // no such port: its figures are zero
-	make_ctl();
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	mr_ctl_free(w.ctl);
-	mr_ctl_free(NULL);
-	mr_filter_free(w.filter);
-	mr_registry_free(w.registry);
-	mr_handoff_done(&w.handoff);
-	for (unsigned i = 0; i < N_RX; i++)
-		mr_mem_free(w.rx[i]);
-	for (unsigned i = 0; i < N_IO; i++)
-		mr_mem_free(w.io[i]);
-	for (unsigned i = 0; i < RIG_NODES; i++)
-		mr_mem_free(w.cache_mem[i]);
-	rig_done(&w.rig);
-	return 0;
-}
-
-// ---- telemetry
-// -----------------------------------------------------------------------------------
-
-/** What the socket answers to @p request: the value under the command's name. */
-static json_t *ask(const char *request)
-{
-	static char reply[32768];
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
-	char command[64];
-	json_error_t error;
-	json_t *whole, *value;
-	ssize_t n;
-
-	snprintf(address.sun_path, sizeof(address.sun_path), "%.80s/dpdk_telemetry.v2",
-		rte_eal_get_runtime_dir());
-	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_true(recv(fd, reply, sizeof(reply), 0) > 0);
-	assert_true(send(fd, request, strlen(request), 0) > 0);
-	n = recv(fd, reply, sizeof(reply) - 1, 0);
-	close(fd);
-	assert_true(n > 0);
-	reply[n] = '\0';
-	whole = json_loads(reply, 0, &error);
-	if (whole == NULL)
-		fail_msg("%s: %s at %d of %zd: %s", request, error.text, error.position, n, reply);
-	snprintf(command, sizeof(command), "%.*s", (int)strcspn(request, ","), request);
-	value = json_incref(json_object_get(whole, command));
-	json_decref(whole);
-	assert_non_null(value);
-	return value;
-}
-
-/** The number at "a.b" of a reply. */
-static uint64_t number(json_t *reply, const char *block, const char *field)
-{
-	json_t *at = block != NULL ? json_object_get(reply, block) : reply;
-
-	at = json_object_get(at, field);
-	if (!json_is_integer(at))
-		fail_msg("no number %s/%s", block != NULL ? block : "", field);
-	return (uint64_t)json_integer_value(at);
-}
 
 static void test_counters(void **state)
 {
@@ -600,7 +395,7 @@ static void test_bad_params(void **state)
 	reply = ask("/millrace/info");
 	assert_true(json_is_null(reply));
 	json_decref(reply);
-	make_ctl();
+	whole_make_ctl();
 	reply = ask("/millrace/info");
 	assert_true(json_is_object(reply));
 	json_decref(reply);
@@ -660,109 +455,6 @@ static void test_long_replies(void **state)
 	json_decref(ask("/millrace/latency"));
 	json_decref(ask("/millrace/lcores"));
 	json_decref(ask("/millrace/drops"));
-}
-
-// ---- slow log
-
-/** A request of 10.1.2.3:4000 for user 42. */
-static struct mr_slow a_slow(uint64_t request_id, uint64_t cycles)
-{
-	return (struct mr_slow){
-		.tsc = rte_rdtsc(),
-		.cycles = cycles,
-		.request_id = request_id,
-		.address = {10, 1, 2, 3},
-		.port = 4000,
-		.view = 7,
-		.op = MR_WIRE_OP_GET,
-		.n_keys = 3,
-		.key_bytes = 8,
-		.key = {[7] = 42},
-	};
-}
-
-static const char *text_of(json_t *request, const char *field)
-{
-	return json_string_value(json_object_get(request, field));
-}
-
-static void test_slow(void **state)
-{
-	double ns = w.rig.tiers.clock->ns_per_cycle;
-	struct mr_slow slow;
-	json_t *reply, *requests;
-
-	(void)state;
-	for (unsigned i = 0; i < N_RX; i++)
-		mr_slowlog_init(&w.rx[i]->slowlog, 1000, rte_get_tsc_hz());
-	for (unsigned i = 0; i < N_IO; i++)
-		mr_slowlog_init(&w.io[i]->slowlog, 1000, rte_get_tsc_hz());
-	// The I/O lcore knows why, the RX lcore how long in all.
-	slow = a_slow(100, 9000000);
-	slow.spent[MR_SPENT_read] = 8000000;
-	slow.met = MR_WIRE_MET_IO | MR_WIRE_MET_COMPACTION;
-	mr_slowlog_add(&w.io[1]->slowlog, &slow);
-	slow = (struct mr_slow){.tsc = rte_rdtsc(),
-		.cycles = 10000000,
-		.request_id = 100,
-		.address = {10, 1, 2, 3},
-		.port = 4000};
-	mr_slowlog_add(&w.rx[0]->slowlog, &slow);
-	slow = a_slow(101, 20000000);
-	slow.op = MR_WIRE_OP_PUT;
-	slow.key_bytes = 200;
-	slow.trace_id = 77;
-	mr_slowlog_add(&w.rx[1]->slowlog, &slow);
-	reply = ask("/millrace/slow");
-	assert_int_equal(number(reply, NULL, "total"), 2);
-	assert_int_equal(number(reply, NULL, "above_us"), 1000);
-	requests = json_object_get(reply, "requests");
-	assert_string_equal(text_of(json_object_get(requests, "0"), "request_id"), "65");
-	assert_string_equal(text_of(json_object_get(requests, "0"), "trace_id"), "4d");
-	assert_string_equal(text_of(json_object_get(requests, "0"), "view"), "user");
-	assert_int_equal(strlen(text_of(json_object_get(requests, "0"), "key")), 123);
-	assert_int_equal(number(requests, "1", "total_ns"), (uint64_t)(10000000 * ns));
-	assert_int_equal(number(requests, "1", "read_ns"), (uint64_t)(8000000 * ns));
-	assert_int_equal(number(requests, "1", "n_keys"), 3);
-	requests = json_object_get(requests, "1");
-	assert_string_equal(text_of(requests, "client"), "10.1.2.3:4000");
-	assert_string_equal(text_of(requests, "key"), "42");
-	assert_string_equal(text_of(requests, "waited_for"), "read, store compacting");
-	assert_string_equal(text_of(requests, "lcore"), "io1");
-	assert_string_equal(text_of(requests, "result"), "ok");
-	json_decref(reply);
-
-	slow = a_slow(102, 500);
-	slow.is_ip6 = 1;
-	slow.result = MR_WIRE_RESULT_BUSY;
-	mr_slowlog_sample(&w.rx[0]->slowlog, &slow);
-	slow.tsc++;
-	slow.op = 0;
-	slow.view = 0;
-	slow.key_bytes = 0;
-	slow.result = 0;
-	slow.reason = MR_REASON_acl_refused + 1;
-	mr_slowlog_sample(&w.rx[0]->slowlog, &slow);
-	reply = ask("/millrace/slow,refused");
-	requests = json_object_get(reply, "requests");
-	assert_string_equal(text_of(json_object_get(requests, "0"), "reason"), "acl_refused");
-	assert_string_equal(text_of(json_object_get(requests, "1"), "result"), "busy");
-	assert_string_equal(text_of(json_object_get(requests, "1"), "client"), "[a01:203::]:4000");
-	json_decref(reply);
-
-	// The longest records there can be, a page of them.
-	memset(&slow, 0xfe, sizeof(slow));
-	slow.tsc = rte_rdtsc();
-	slow.reason = slow.result = 1;
-	slow.is_ip6 = 1;
-	for (unsigned i = 0; i < MR_SLOW_RECORDS; i++) {
-		slow.request_id++;
-		mr_slowlog_add(&w.rx[0]->slowlog, &slow);
-	}
-	reply = ask("/millrace/slow,slowest,20");
-	assert_int_equal(number(reply, NULL, "offset"), 20);
-	assert_int_equal(json_object_size(json_object_get(reply, "requests")), 10);
-	json_decref(reply);
 }
 
 static void test_document(void **state)
@@ -838,216 +530,33 @@ static void test_reload(void **state)
 	(void)state;
 	assert_int_equal(call("reload", "", "", said, sizeof(said)), 0);
 	assert_string_equal(said, "nothing changed\n");
-	write_config("[lcores]\nwatchdog = 1ms\n[log]\nlevel = error\n[cache]\nk = 1\n");
+	whole_write_config("[lcores]\nwatchdog = 1ms\n[log]\nlevel = error\n[cache]\nk = 1\n");
 	assert_int_equal(call("reload", "", "", said, sizeof(said)), 0);
 	assert_string_equal(said, "[lcores] watchdog = 1ms (was 20ms)\n"
 				  "[cache] k = 1 (was 2): at the next start\n"
 				  "[log] level = error (was info)\n");
 	assert_int_equal(w.config.lcores.watchdog_us, 1000);
 	assert_int_equal(w.config.cache.k, 2);
-	write_config("[lcores]\nwatchdog = 1\n");
+	whole_write_config("[lcores]\nwatchdog = 1\n");
 	assert_int_equal(call("reload", "", "", said, sizeof(said)), -EINVAL);
 	assert_int_equal(w.config.lcores.watchdog_us, 1000);
 	mr_ctl_housekeeping(w.ctl);
 }
 
-// ---- watchdog
-// ------------------------------------------------------------------------------------
-
-static void test_watchdog(void **state)
-{
-	struct mr_clock clock = {.us_per_cycle = 0.001};
-	struct mr_overrun o[N_RX];
-	struct mr_watchdog dog = {0};
-	// Turn started at, now, in us; what is reported, 0: nothing.
-	static const struct {
-		uint64_t start_us, now_us, limit_us, want_us;
-	} steps[] = {
-		{0, 500, 100, 0},                             // no turn yet
-		{1000, 1050, 100, 0},                         // within the limit
-		{1000, 1100, 100, 100}, {1000, 1150, 100, 0}, // said already
-		{1000, 1200, 100, 200}, {1000, 1399, 100, 0}, {1000, 1400, 100, 400},
-		{1500, 1599, 100, 0},                         // a new turn
-		{1500, 1650, 0, 0},                           // no watchdog
-		{1500, 1650, 100, 150}, {1700, 1690, 100, 0}, // started after `now` was read
-	};
-
-	(void)state;
-	atomic_store(&w.rx[1]->stage_now, MR_STAGE_reply);
-	for (unsigned i = 0; i < MR_ARRAY_SIZE(steps); i++) {
-		unsigned n;
-
-		atomic_store(&w.rx[1]->turn_start_tsc, steps[i].start_us * 1000);
-		n = mr_watchdog_check(
-			&dog, w.rx, N_RX, &clock, steps[i].now_us * 1000, steps[i].limit_us, o);
-		if (n != (steps[i].want_us != 0))
-			fail_msg("step %u: %u reports", i, n);
-		if (n == 0)
-			continue;
-		assert_int_equal(o[0].rx, 1);
-		assert_int_equal(o[0].stage, MR_STAGE_reply);
-		assert_in_range(o[0].us, steps[i].want_us - 1, steps[i].want_us);
-	}
-}
-
-// An overrun that has ended is told once, with what the lcore noted of it.
-static void test_watchdog_ended(void **state)
-{
-	struct mr_clock clock = {.us_per_cycle = 0.001};
-	struct mr_watchdog dog = {0};
-	struct mr_overrun o[N_RX];
-
-	(void)state;
-	assert_int_equal(mr_watchdog_ended(&dog, w.rx, N_RX, &clock, o), 0);
-	mr_count(&w.rx[1]->overruns, 3);
-	atomic_store(&w.rx[1]->overrun_stage, MR_STAGE_transmit);
-	atomic_store(&w.rx[1]->overrun_cycles, 30000000);
-	atomic_store(&w.rx[1]->overrun_stage_cycles, 29000000);
-	assert_int_equal(mr_watchdog_ended(&dog, w.rx, N_RX, &clock, o), 1);
-	assert_int_equal(o[0].rx, 1);
-	assert_int_equal(o[0].stage, MR_STAGE_transmit);
-	assert_int_equal(o[0].us, 30000);
-	assert_int_equal(o[0].stage_us, 29000);
-	assert_int_equal(o[0].n, 3);
-	assert_int_equal(mr_watchdog_ended(&dog, w.rx, N_RX, &clock, o), 0);
-}
-
-struct reader {
-	int fifo;
-	_Atomic int syscall_file;
+static const struct CMUnitTest tests[] = {
+	WHOLE_TEST(test_counters),
+	WHOLE_TEST(test_memory),
+	WHOLE_TEST(test_latency),
+	WHOLE_TEST(test_cache_figures),
+	WHOLE_TEST(test_churn),
+	WHOLE_TEST(test_sets),
+	WHOLE_TEST(test_cells),
+	WHOLE_TEST(test_subjects),
+	WHOLE_TEST(test_bad_params),
+	WHOLE_TEST(test_long_replies),
+	cmocka_unit_test(test_document),
+	WHOLE_TEST(test_verbs),
+	WHOLE_TEST(test_reload),
 };
 
-static void *read_for_ever(void *arg)
-{
-	struct reader *reader = arg;
-	char byte;
-
-	atomic_store(&reader->syscall_file, open("/proc/thread-self/syscall", O_RDONLY));
-	while (read(reader->fifo, &byte, 1) == 1 && byte != 'q')
-		;
-	return NULL;
-}
-
-// A thread that is stuck in a read is named with the file.
-static void test_watchdog_io(void **state)
-{
-	struct mr_clock clock = {.us_per_cycle = 0.001};
-	struct mr_watchdog dog = {0};
-	struct mr_stuck stuck[N_IO];
-	struct reader reader = {.syscall_file = -1};
-	char path[160];
-	pthread_t thread;
-
-	(void)state;
-	snprintf(path, sizeof(path), "%s/000017.sst", w.rig.dir);
-	assert_int_equal(mkfifo(path, 0600), 0);
-	reader.fifo = open(path, O_RDWR);
-	assert_int_equal(pthread_create(&thread, NULL, read_for_ever, &reader), 0);
-	while (atomic_load(&reader.syscall_file) < 0)
-		usleep(1000);
-	atomic_store(&w.io[1]->syscall_file, atomic_load(&reader.syscall_file) + 1);
-	atomic_store(&w.io[1]->stage_now, MR_IO_STAGE_read);
-	atomic_store(&w.io[1]->turn_start_tsc, 1000000);
-	assert_int_equal(mr_watchdog_check_io(&dog, w.io, N_IO, &clock, 1999000, 1000, stuck), 0);
-	do {
-		memset(&dog, 0, sizeof(dog));
-		assert_int_equal(
-			mr_watchdog_check_io(&dog, w.io, N_IO, &clock, 3000000, 1000, stuck), 1);
-	} while (strstr(stuck[0].where, "000017.sst") == NULL);
-	assert_int_equal(strncmp(stuck[0].where, "read of /", 9), 0);
-	assert_int_equal(stuck[0].io, 1);
-	assert_int_equal(stuck[0].stage, MR_IO_STAGE_read);
-	assert_int_equal(stuck[0].us, 2000);
-	// Said, until it has taken twice as long; an lcore without a burst is not stuck.
-	assert_int_equal(mr_watchdog_check_io(&dog, w.io, N_IO, &clock, 4000000, 1000, stuck), 0);
-	assert_int_equal(mr_watchdog_check_io(&dog, w.io, N_IO, &clock, 5000000, 1000, stuck), 1);
-	atomic_store(&w.io[1]->turn_start_tsc, 0);
-	assert_int_equal(mr_watchdog_check_io(&dog, w.io, N_IO, &clock, 90000000, 1000, stuck), 0);
-	assert_int_equal(write(reader.fifo, "q", 1), 1);
-	pthread_join(thread, NULL);
-	close(reader.fifo);
-	close(atomic_load(&reader.syscall_file));
-	mr_watchdog_where(-1, path, sizeof(path));
-	assert_string_equal(path, "");
-}
-
-// ---- clients
-
-static void test_clients(void **state)
-{
-	json_t *reply, *clients;
-
-	(void)state;
-	for (unsigned i = 0; i < 300; i++)
-		mr_sketch_add(&w.rx[0]->clients, 0x0a010200, 7);
-	for (unsigned i = 0; i < 100; i++)
-		mr_sketch_add(&w.rx[1]->clients, 0x0a010200, 7);
-	for (unsigned i = 0; i < 50; i++)
-		mr_sketch_add(&w.rx[1]->clients, UINT64_C(0xfd00000000000001),
-			99 | MR_CLIENTS_IP6 | MR_CLIENTS_WRITE);
-	reply = ask("/millrace/clients");
-	assert_int_equal(number(reply, NULL, "total"), 2);
-	assert_int_equal(number(reply, NULL, "sampled"), 450);
-	assert_int_equal(number(reply, NULL, "missed_at_most"), 0);
-	clients = json_object_get(reply, "clients");
-	assert_int_equal(number(clients, "0", "requests"), 400 * MR_CLIENTS_EVERY);
-	assert_int_equal(number(clients, "0", "share_ppm"), 888888);
-	assert_string_equal(text_of(json_object_get(clients, "0"), "prefix"), "10.1.2.0/24");
-	assert_string_equal(text_of(json_object_get(clients, "0"), "set"), "user");
-	assert_string_equal(text_of(json_object_get(clients, "0"), "access"), "read");
-	assert_string_equal(text_of(json_object_get(clients, "1"), "prefix"), "fd00:0:0:1::/64");
-	assert_string_equal(text_of(json_object_get(clients, "1"), "set"), "99");
-	assert_string_equal(text_of(json_object_get(clients, "1"), "access"), "write");
-	json_decref(reply);
-
-	// More than there is room for: counts are never too small, and too large as said at most.
-	for (unsigned i = 0; i < 20000; i++)
-		mr_sketch_add(&w.rx[0]->clients,
-			UINT64_C(0xfedcba9800000000) + (i % 10 < 3 ? 1 : i * 77 % 500 + 2),
-			0x7fff | MR_CLIENTS_IP6);
-	reply = ask("/millrace/clients");
-	assert_true(number(reply, NULL, "missed_at_most") > 0);
-	clients = json_object_get(reply, "clients");
-	assert_int_equal(json_object_size(clients), 48);
-	assert_string_equal(text_of(json_object_get(clients, "0"), "prefix"), "fedc:ba98:0:1::/64");
-	assert_true(number(clients, "0", "requests") >= 6000 * MR_CLIENTS_EVERY);
-	assert_true(number(clients, "0", "requests") - number(clients, "0", "over_at_most") <=
-		    6000 * MR_CLIENTS_EVERY);
-	json_decref(reply);
-	json_decref(ask("/millrace/clients,100"));
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_counters, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_memory, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_latency, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_cache_figures, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_churn, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_sets, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_cells, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_subjects, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_bad_params, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_long_replies, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_slow, set_up, tear_down),
-		cmocka_unit_test(test_document),
-		cmocka_unit_test_setup_teardown(test_verbs, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_reload, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_watchdog, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_watchdog_ended, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_watchdog_io, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_clients, set_up, tear_down),
-	};
-	char prefix[32], runtime[256];
-	int failed;
-
-	snprintf(prefix, sizeof(prefix), "--file-prefix=mrt%d", (int)getpid());
-	if (eal_start(prefix) < 0)
-		return 1;
-	snprintf(runtime, sizeof(runtime), "%s", rte_eal_get_runtime_dir());
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	rte_eal_cleanup();
-	dir_remove(runtime);
-	return failed;
-}
+WHOLE_MAIN(tests)
