@@ -54,12 +54,13 @@ pre { white-space: pre-wrap; font-size: .8rem; color: var(--soft); }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1rem; }
 figure { margin: 0; padding: .75rem; background: var(--card); border: 1px solid var(--line); border-radius: 6px; }
 figcaption { font-size: .9rem; margin-bottom: .5rem; } figcaption b { color: var(--ink); }
-svg { display: block; width: 100%; height: auto; } svg text { font: 13px system-ui, sans-serif; fill: var(--ink); }
+svg { display: block; width: 100%; max-width: 40rem; height: auto; } svg text { font: 13px system-ui, sans-serif; fill: var(--ink); }
 svg text.soft { fill: var(--soft); } .grid { stroke: var(--line); stroke-width: 1; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .9rem; width: 100%; }
 th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid var(--line); }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-@media (max-width: 36rem) { table { font-size: .8rem; } th, td { padding: .2rem .3rem; } }
+@media (max-width: 36rem) { table { font-size: .8rem; } th, td { padding: .2rem .3rem; }
+  .limits .n { white-space: normal; } .limits .n:nth-child(4) { display: none; } }
 .good { color: var(--good); } .bad { color: var(--bad); }
 """
 
@@ -251,7 +252,7 @@ def verdict(value, must, aim, more=False):
 
 def summary(lines):
     out = ['<h2>Against the limits</h2><p>L is one random memory line read with full prefetch in the same run.</p>'
-           '<div class="wide"><table><tr><th>what</th><th class="n">measured</th><th class="n">must</th>'
+           '<div class="wide limits"><table><tr><th>what</th><th class="n">measured</th><th class="n">must</th>'
            '<th class="n">aim</th><th></th></tr>']
     rows = [(name, lines.get(bench, case, "cost"), " L", must, aim, False) for bench, case, name, must, aim in LIMITS]
     rows += [(name, lines.get(bench, case, metric, field), "", must, aim, more)

@@ -20,21 +20,18 @@ b {{ color: #fff; }} .y {{ color: #ffc857; }}
 </style><pre>{}</pre>"""
 
 
-def chromium(url, png, width, height):
+def chromium(a, url, png, width, height):
     """A picture of a page. Chromium has no window narrower than 500, so a frame makes phones."""
     if width < 500:
-        frame = png + ".html"
+        frame = os.path.join(a.dir, "frame.html")
         with open(frame, "w") as out:
             out.write("<!doctype html><style>body{margin:0}iframe{border:0;width:%dpx;height:%dpx}"
                       "</style><iframe src='%s'></iframe>" % (width, height, url))
         url = "file://" + frame
     harness.run(["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
                  "--allow-file-access-from-files", "--force-device-scale-factor=2",
-                 "--virtual-time-budget=3000", "--user-data-dir=" + os.path.dirname(png) + "/.chromium",
+                 "--virtual-time-budget=3000", "--user-data-dir=" + os.path.join(a.dir, "chromium"),
                  "--window-size=%d,%d" % (width, height), "--screenshot=" + png, url])
-    if width < 500:
-        os.unlink(frame)
-        return
     assert os.path.getsize(png) > 10000, png
 
 
@@ -70,12 +67,12 @@ def shoot_top(a):
         out.write(terminal_html(text))
     plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
     assert len(plain.splitlines()) <= 24 and "p99.9" in plain, plain
-    chromium("file://" + page, os.path.join(OUT, "top.png"), 760, 480)
+    chromium(a, "file://" + page, os.path.join(OUT, "top.png"), 760, 480)
 
 
-def shoot_report(report, name):
-    chromium("file://" + report, os.path.join(OUT, name + "-wide.png"), WIDE, 1600)
-    chromium("file://" + report, os.path.join(OUT, name + "-phone.png"), PHONE, 1320)
+def shoot_report(a, report, name):
+    chromium(a, "file://" + report, os.path.join(OUT, name + "-wide.png"), WIDE, 1600)
+    chromium(a, "file://" + report, os.path.join(OUT, name + "-phone.png"), PHONE, 1320)
 
 
 def test(build):
@@ -93,10 +90,9 @@ def test(build):
     time.sleep(3)
     shoot_top(a)
     load.wait()
-    shoot_report(report, "blast")
+    shoot_report(a, report, "blast")
     if BENCH:
-        shoot_report(BENCH, "bench")
-    subprocess.run(["rm", "-rf", os.path.join(OUT, ".chromium")], check=False)
+        shoot_report(a, BENCH, "bench")
     a.stop()
 
 
