@@ -40,7 +40,7 @@ static const struct option_def options[] = {
 	{"jobs", "N", "with --bulk: threads that read, and then send; default one a CPU"},
 	{"resume", "DIR",
 		"with --bulk: keeps in DIR what is sorted, so that the same command goes on where "
-                "it "
+		"it "
 		"was cut short; DIR is removed when all is loaded"},
 	ADMIN_OPTION,
 	{"give-up", "DURATION", "ends when no row was acknowledged for so long; default 30s"},
@@ -345,8 +345,13 @@ static int make_sorter(struct bulk_load *bulk)
 	const struct load *load = bulk->load;
 	const char *dir = option(load->inv, "tmp");
 	struct sorter_params params = {
-		// What is left of it is for reading and sending.
-		.memory_bytes = bulk->memory_bytes - bulk->memory_bytes / 8,
+		// What is left of it is for the program, reading and sending.
+		.memory_bytes =
+			bulk->memory_bytes -
+			(bulk->memory_bytes < 32 * MR_MIB
+					? bulk->memory_bytes / 8
+					: MR_MAX(MR_MIN(bulk->memory_bytes / 4, 12 * MR_MIB),
+						  bulk->memory_bytes / 8)),
 		.n_lanes = bulk->n_jobs,
 		.dir = option(load->inv, "resume"),
 		.keep = option(load->inv, "resume") != NULL,
@@ -575,10 +580,10 @@ const struct command cmd_load = {
 		"aside, and the rows become a version that no write has touched. --version N names "
 		"one\n"
 		"that does not exist; the default is the one after the greatest. It needs the "
-                "admin "
+		"admin "
 		"socket\n"
 		"alone, not --server. With --resume DIR a load that was cut short (the tool "
-                "killed, "
+		"killed, "
 		"the\n"
 		"appliance restarted, a disk full) goes on when the same command is run again.",
 	.example = "  millrace load user users.csv --key-columns user_id\n"
