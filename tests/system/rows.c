@@ -180,6 +180,29 @@ static int compare(
 	return 0;
 }
 
+// No answer, or "try again", says nothing of a row: all are asked for again.
+static struct mr_client_result *get_for_sure(struct mr_client *client, struct mr_client_view *view,
+	const struct mr_client_key *keys, unsigned n_keys)
+{
+	for (unsigned n = 0;; n++) {
+		struct mr_client_result *r;
+		unsigned open = 0;
+
+		if (mr_client_get(client, view, keys, n_keys, &r) < 0)
+			return NULL;
+		for (unsigned i = 0; i < n_keys; i++) {
+			enum mr_client_status status = mr_client_result_status(r, i, 0);
+
+			open += status == MR_CLIENT_LOST || status == MR_CLIENT_BUSY ||
+			        status == MR_CLIENT_DEGRADED;
+		}
+		if (open == 0 || n == 20)
+			return r;
+		mr_client_result_free(r);
+		usleep(100000);
+	}
+}
+
 // Present, absent and repeated ids: a quarter from a hot thousand, a quarter odd (absent).
 static uint64_t pick(struct mr_rng *rng, uint64_t n)
 {
@@ -219,7 +242,8 @@ static int verify(const char *server, const char *path, uint64_t lookups, uint64
 			mr_store_be64(bytes[i], ids[i]);
 			keys[i] = (struct mr_client_key){bytes[i], 8};
 		}
-		if (mr_client_get(client, view, keys, n, &r) < 0)
+		r = get_for_sure(client, view, keys, n);
+		if (r == NULL)
 			return die("get", "failed");
 		for (unsigned i = 0; i < n; i++)
 			wrong += (uint64_t)compare(r, i, ids[i], &t);
@@ -300,25 +324,6 @@ static int storm(const char *server, const char *path, uint64_t n_keys, uint64_t
 	return 0;
 }
 
-// No answer, or "try again", says nothing of the row: it is asked for again.
-static struct mr_client_result *get_for_sure(
-	struct mr_client *client, struct mr_client_view *view, const struct mr_client_key *key)
-{
-	for (unsigned n = 0;; n++) {
-		struct mr_client_result *r;
-		enum mr_client_status status;
-
-		if (mr_client_get(client, view, key, 1, &r) < 0)
-			return NULL;
-		status = mr_client_result_status(r, 0, 0);
-		if (n == 20 || (status != MR_CLIENT_LOST && status != MR_CLIENT_BUSY &&
-				       status != MR_CLIENT_DEGRADED))
-			return r;
-		mr_client_result_free(r);
-		usleep(100000);
-	}
-}
-
 static int check(const char *server, const char *path)
 {
 	struct mr_client_options options = {.timeout_us = 1000000, .attempts = 5};
@@ -338,7 +343,7 @@ static int check(const char *server, const char *path)
 		struct mr_client_key k = {bytes, 8};
 
 		mr_store_be64(bytes, UINT64_C(1) << 40 | key);
-		r = get_for_sure(client, view, &k);
+		r = get_for_sure(client, view, &k, 1);
 		if (r == NULL)
 			return die("get", "failed");
 		n++;
