@@ -4,7 +4,7 @@
 build_packages=(gcc g++ meson ninja-build pkg-config libdpdk-dev librocksdb-dev libxxhash-dev
     libnuma-dev libcmocka-dev libsodium-dev libjansson-dev libzstd-dev libmicrohttpd-dev)
 run_packages=(dpdk iproute2 iputils-ping procps python3)
-test_packages=(ethtool tcpreplay strace python3-scapy iputils-arping prometheus)
+test_packages=(dpdk-dev ethtool tcpreplay strace python3-scapy iputils-arping prometheus)
 # What scripts/bench.sh process compares with.
 bench_packages=(iproute2 util-linux ethtool python3 memcached redis-server)
 # A guest (tests/metal): its kernel is downloaded and unpacked, not installed.

@@ -90,7 +90,7 @@ def check(found):
 
 def test(build):
     if DUMPCAP is None:
-        harness.skip("no dpdk-dumpcap (package dpdk)")
+        harness.skip("no dpdk-dumpcap (package dpdk-dev)")
     with huge.pages(256):
         a = huge.appliance(build)
         a.start()
