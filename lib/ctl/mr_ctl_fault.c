@@ -20,6 +20,7 @@ static const char *const points[MR_STORE_FAULT_POINTS] = {
 	[MR_STORE_FAULT_SYNC] = "sync",
 	[MR_STORE_FAULT_FLUSH] = "flush",
 	[MR_STORE_FAULT_BULK] = "bulk",
+	[MR_STORE_FAULT_COMPACT] = "compact",
 };
 
 static void all_off(void)
@@ -63,7 +64,7 @@ int mr_ctl_fault(const struct mr_admin_request *r, FILE *out, struct mr_err *err
 	} else {
 		return mr_fail(err, EINVAL,
 			"fault %s: want off, clock SECONDS, or one of open, read, scan, commit, "
-			"sync, flush, bulk with fail or slow DURATION",
+			"sync, flush, bulk, compact with fail or slow DURATION",
 			r->args);
 	}
 	fprintf(out, "fault: %s\n", r->args);

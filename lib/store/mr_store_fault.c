@@ -10,6 +10,8 @@
 #include <string.h>
 #include <time.h>
 
+#define STEP_US 10000u
+
 static struct {
 	_Atomic uint64_t nth, times, hits, delay_us;
 	_Atomic int errnum;
@@ -52,17 +54,27 @@ static char *text_of(enum mr_store_fault_point point, int errnum)
 	return text;
 }
 
+// In steps, so that what is slow no longer goes on at once.
+static void be_slow(enum mr_store_fault_point point)
+{
+	const struct timespec step = {.tv_nsec = STEP_US * 1000};
+	uint64_t done_us = 0, delay_us;
+
+	for (; (delay_us = atomic_load(&points[point].delay_us)) > done_us; done_us += STEP_US) {
+		uint64_t left_us = delay_us - done_us;
+
+		nanosleep(left_us >= STEP_US ? &step
+					     : &(struct timespec){.tv_nsec = (long)left_us * 1000},
+			NULL);
+	}
+}
+
 char *mr_store_fault(enum mr_store_fault_point point)
 {
 	uint64_t hit = atomic_fetch_add(&points[point].hits, 1) + 1;
 	uint64_t nth = atomic_load(&points[point].nth);
-	uint64_t delay_us = atomic_load(&points[point].delay_us);
 
-	if (delay_us > 0)
-		nanosleep(&(struct timespec){.tv_sec = (time_t)(delay_us / 1000000),
-				  .tv_nsec = (long)(delay_us % 1000000 * 1000)},
-			NULL);
-
+	be_slow(point);
 	if (hit < nth || hit - nth >= atomic_load(&points[point].times))
 		return NULL;
 	return text_of(point, atomic_load(&points[point].errnum));

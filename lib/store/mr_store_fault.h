@@ -18,7 +18,8 @@ enum mr_store_fault_point {
 	MR_STORE_FAULT_COMMIT, //!< a write of any kind before it reaches the log
 	MR_STORE_FAULT_SYNC,   //!< a synced write, after it reached the log
 	MR_STORE_FAULT_FLUSH,
-	MR_STORE_FAULT_BULK, //!< a step of a bulk load, and taking it in
+	MR_STORE_FAULT_BULK,    //!< a step of a bulk load, and taking it in
+	MR_STORE_FAULT_COMPACT, //!< a compaction of rows begins: it can be slow, not fail
 	MR_STORE_FAULT_POINTS,
 };
 

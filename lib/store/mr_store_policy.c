@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "mr_store_fault.h"
 #include "mr_store_impl.h"
 #include "mr_units.h"
 
@@ -239,8 +240,10 @@ typedef unsigned char drop_fn(void *state, int level, const char *key, size_t ke
 // No filter is fine for RocksDB: without memory, or with nothing to drop, all rows stay.
 static rocksdb_compactionfilter_t *filter_of(struct mr_store_policies *policies, drop_fn *drop)
 {
-	struct filter *f = filter_make(policies);
+	struct filter *f;
 
+	free(mr_store_fault(MR_STORE_FAULT_COMPACT));
+	f = filter_make(policies);
 	return f != NULL ? rocksdb_compactionfilter_create(f, filter_free, drop, filter_name)
 	                 : NULL;
 }
