@@ -284,10 +284,13 @@ def reload_loop(a):
 @step("bulk-load")
 def bulk_load(a):
     load, n = Load(a, seconds=8), 0
-    version = None
     while load.blast.poll() is None:
         a.tool("load", "user", a.table, "--bulk", "--activate", "--time", "1600000000000000")
         n += 1
+        # There may be 16 at a time.
+        user = [s for s in json.loads(a.tool("sets", "--json").stdout)["sets"] if s["name"] == "user"][0]
+        for version in user["beside"]:
+            a.tool("version", "drop", "user", str(version))
     run = load.end()
     check_hits(run)
     return run, "%d bulk loads of %d rows, each made current" % (n, ROWS)
