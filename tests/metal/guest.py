@@ -17,6 +17,7 @@ import fcntl
 import glob
 import lzma
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -222,6 +223,7 @@ class Guest:
         self.results = os.path.join(self.work, name + ".results")
         self.console = os.path.join(self.work, name + ".console")
         self.seen = 0
+        self.shell = shell
         initrd = os.path.join(self.work, name + ".initrd")
         settings = {"KERNEL": self.kernel.release, "MODULES": self.kernel.modules,
                     "SHELL_AT_END": "1" if shell else "", "SYSTEMD": "1" if systemd else "",
@@ -292,11 +294,14 @@ class Guest:
         while self.process.poll() is None and not is_over():
             self.show()
             time.sleep(0.2)
+            # What it was booted for is done then; its kernel may hang on the way down.
+            if not self.shell and re.search(r"^guest: exit \d+$", self.lines(), re.M):
+                break
         late = self.process.poll() is None
         self.kill()
         self.show()
         codes = [line.split()[-1] for line in self.lines().splitlines() if line.startswith("guest: exit")]
-        if late or not codes:
+        if not codes:
             print("guest: %s; the end of its console:" % ("no end after %d s" % seconds if late else "died"))
             if os.path.exists(self.console):
                 with open(self.console, errors="replace") as file:
