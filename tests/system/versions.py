@@ -92,8 +92,7 @@ def test(build):
     took.sort()
     print("%d switches under %d requests: in force after %d us (median), %d us (most)" %
           (SWITCHES, n[0], took[len(took) // 2], took[-1]), flush=True)
-    # On a machine that is busy with other things most of them wait for a CPU.
-    assert took[len(took) // 10] < 10000, took
+    assert took[len(took) // 2] < 10000, took
 
     # A restart keeps what there is.
     switch(a, 2)
