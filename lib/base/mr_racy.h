@@ -45,8 +45,7 @@ static mr_always_inline void mr_racy_copy(void *dst, const void *src, size_t byt
 
 /**
  * As mr_racy_copy(), for what is mostly 16 to 256 bytes long, and whose length only shows at run
- * time: in blocks of 32 bytes without a call, the last one overlapping. A third of the cost of a
- * call of memcpy() at 64 bytes.
+ * time: in blocks of 32 bytes without a call, the last one overlapping.
  */
 static mr_always_inline void mr_racy_copy_row(void *dst, const void *src, size_t bytes)
 {

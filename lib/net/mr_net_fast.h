@@ -209,6 +209,7 @@ static mr_always_inline enum mr_reason mr_net_parse_fast(const struct mr_net_sel
 	return MR_REASON_NONE;
 }
 
+/** Turns the MAC addresses around; @p frame has 16 bytes or more, as any IP packet has. */
 static mr_always_inline void mr_net_swap_macs(uint8_t *frame)
 {
 	uint8_t __attribute__((vector_size(16))) head;

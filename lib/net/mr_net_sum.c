@@ -27,7 +27,7 @@ static mr_always_inline uint64_t load(const uint8_t *p)
 static mr_always_inline uint64_t add_block(uint64_t sum, const uint8_t *p)
 {
 #ifdef __x86_64__
-	// why: no C is compiled to one addition with carry a word, a quarter of the instructions.
+	// why: no C is compiled to one addition with carry a word, half the instructions.
 	__asm__("addq 0(%[p]), %[sum]\n\t"
 		"adcq 8(%[p]), %[sum]\n\t"
 		"adcq 16(%[p]), %[sum]\n\t"
