@@ -8,7 +8,8 @@ test_packages=(dpdk-dev ethtool tcpreplay strace python3-scapy iputils-arping pr
 # What scripts/bench.sh process compares with.
 bench_packages=(iproute2 util-linux ethtool python3 memcached redis-server)
 # A guest (tests/metal): its kernel is downloaded and unpacked, not installed.
-metal_packages=(qemu-system-x86 busybox-static kmod e2fsprogs dmsetup driverctl pciutils numactl)
+metal_packages=(qemu-system-x86 busybox-static kmod e2fsprogs dmsetup driverctl pciutils numactl
+    systemd)
 
 # install_missing PACKAGE...: installs those that are not here; says which.
 install_missing() {
