@@ -31,22 +31,41 @@ struct reader {
 
 // ---- cells -------------------------------------------------------------------------------------
 
+int reader_cells_grow(struct reader_cells *cells)
+{
+	unsigned capacity = cells->capacity * 2 + 64;
+	struct cell *grown = realloc(cells->cells, capacity * sizeof(*grown));
+	size_t *offsets;
+
+	if (grown == NULL)
+		return -ENOMEM;
+	cells->cells = grown;
+	offsets = realloc(cells->offsets, capacity * sizeof(*offsets));
+	if (offsets == NULL)
+		return -ENOMEM;
+	cells->offsets = offsets;
+	cells->capacity = capacity;
+	return 0;
+}
+
+int reader_cells_room(struct reader_cells *cells, size_t text_bytes)
+{
+	char *grown;
+
+	if (mr_likely(text_bytes <= cells->text_capacity))
+		return 0;
+	grown = realloc(cells->text, 2 * text_bytes);
+	if (grown == NULL)
+		return -ENOMEM;
+	cells->text = grown;
+	cells->text_capacity = 2 * text_bytes;
+	return 0;
+}
+
 int reader_cell_begin(struct reader_cells *cells)
 {
-	if (cells->n == cells->capacity) {
-		unsigned capacity = cells->capacity * 2 + 64;
-		struct cell *grown = realloc(cells->cells, capacity * sizeof(*grown));
-		size_t *offsets;
-
-		if (grown == NULL)
-			return -ENOMEM;
-		cells->cells = grown;
-		offsets = realloc(cells->offsets, capacity * sizeof(*offsets));
-		if (offsets == NULL)
-			return -ENOMEM;
-		cells->offsets = offsets;
-		cells->capacity = capacity;
-	}
+	if (cells->n == cells->capacity && reader_cells_grow(cells) != 0)
+		return -ENOMEM;
 	cells->offsets[cells->n] = cells->text_bytes;
 	cells->cells[cells->n] = (struct cell){0};
 	cells->n++;
@@ -56,15 +75,8 @@ int reader_cell_begin(struct reader_cells *cells)
 int reader_cell_add(struct reader_cells *cells, const char *text, size_t bytes)
 {
 	// One more than asked: the terminator always fits.
-	if (cells->text_bytes + bytes + 1 > cells->text_capacity) {
-		size_t capacity = (cells->text_bytes + bytes + 1) * 2;
-		char *grown = realloc(cells->text, capacity);
-
-		if (grown == NULL)
-			return -ENOMEM;
-		cells->text = grown;
-		cells->text_capacity = capacity;
-	}
+	if (reader_cells_room(cells, cells->text_bytes + bytes + 1) != 0)
+		return -ENOMEM;
 	if (bytes > 0)
 		memcpy(cells->text + cells->text_bytes, text, bytes);
 	cells->text_bytes += bytes;

@@ -117,6 +117,10 @@ struct reader_cells {
 	unsigned n, capacity;
 };
 
+/** Makes room for more cells, and for a text of so many bytes. @return 0 or -ENOMEM. */
+int reader_cells_grow(struct reader_cells *cells);
+int reader_cells_room(struct reader_cells *cells, size_t text_bytes);
+
 /** Starts a cell. @return 0 or -ENOMEM. */
 int reader_cell_begin(struct reader_cells *cells);
 /** Adds text to it. */

@@ -88,14 +88,17 @@ static int find_target(
 		name, b->schema->name);
 }
 
-static int check_header(
-	const struct binding *b, const char *const *header, unsigned n_header, struct mr_err *err)
+static int bind_header(
+	struct binding *b, const char *const *header, unsigned n_header, struct mr_err *err)
 {
-	struct target target;
 	int rc = 0;
 
+	b->header = calloc(n_header + 1, sizeof(*b->header));
+	if (b->header == NULL)
+		return -ENOMEM;
+	b->n_header = n_header;
 	for (unsigned i = 0; i < n_header && rc == 0; i++)
-		rc = find_target(b, header[i], &target, err);
+		rc = find_target(b, header[i], &b->header[i], err);
 	for (unsigned i = 0; i < b->schema->n_key_parts && n_header > 0 && rc == 0; i++)
 		if (!has_name(header, n_header, b->key_names[i]))
 			rc = mr_fail(
@@ -121,7 +124,7 @@ int binding_init(struct binding *binding, const struct mr_schema *schema, const 
 		return -ENOMEM;
 	rc = key_columns != NULL ? set_key_columns(binding, key_columns, err)
 	                         : default_key_columns(binding, header, n_header, err);
-	return rc == 0 ? check_header(binding, header, n_header, err) : rc;
+	return rc == 0 ? bind_header(binding, header, n_header, err) : rc;
 }
 
 void binding_free(struct binding *binding)
@@ -131,16 +134,21 @@ void binding_free(struct binding *binding)
 	for (unsigned i = 0; i < binding->n_cache; i++)
 		free(binding->cache[i].name);
 	free(binding->cache);
+	free(binding->header);
 	free(binding->scratch);
 }
 
-/** Target of cell @p i: mostly the one that the record before had there. */
+/** Target of cell @p i: by the header, or mostly the one that the record before had there. */
 static int target_of(struct binding *b, unsigned i, const char *name, struct target *ret_target,
 	struct mr_err *err)
 {
 	char *copy;
 	int rc;
 
+	if (mr_likely(i < b->n_header)) {
+		*ret_target = b->header[i];
+		return 0;
+	}
 	if (i < b->n_cache && b->cache[i].name != NULL && strcmp(b->cache[i].name, name) == 0) {
 		*ret_target = b->cache[i].target;
 		return 0;
@@ -243,7 +251,8 @@ static int check_key_parts(const struct binding *b, const char *const *texts, st
 }
 
 static int apply_cell(struct binding *b, struct mr_row_builder *builder, unsigned i,
-	const struct cell *cell, const char **key_texts, uint64_t *ret_time_us, struct mr_err *err)
+	const struct cell *cell, const char **key_texts, struct made_row *row, bool *has_time,
+	struct mr_err *err)
 {
 	struct target target;
 	int rc = target_of(b, i, cell->name, &target, err);
@@ -255,7 +264,8 @@ static int apply_cell(struct binding *b, struct mr_row_builder *builder, unsigne
 	if (rc == 0 && target.column >= 0)
 		rc = set_column(builder, &b->schema->shape.columns[target.column], cell, err);
 	if (rc == 0 && target.is_time) {
-		rc = parse_time(cell->text, cell->bytes, ret_time_us, err);
+		*has_time = true;
+		rc = parse_time(cell->text, cell->bytes, &row->event_time_us, err);
 		if (rc != 0)
 			mr_err_prefix(err, "column %s: ", cell->name);
 	}
@@ -272,13 +282,9 @@ int binding_make(struct binding *binding, const struct record *record, struct ma
 		binding->scratch);
 
 	ret_row->event_time_us = binding->time_us;
-	for (unsigned i = 0; i < record->n_cells && rc == 0; i++) {
-		const struct cell *cell = &record->cells[i];
-
-		rc = apply_cell(
-			binding, &builder, i, cell, key_texts, &ret_row->event_time_us, err);
-		has_time |= !has_time && strcmp(cell->name, binding->time_name) == 0;
-	}
+	for (unsigned i = 0; i < record->n_cells && rc == 0; i++)
+		rc = apply_cell(binding, &builder, i, &record->cells[i], key_texts, ret_row,
+			&has_time, err);
 	if (rc == 0 && !has_time)
 		rc = mr_fail(err, EINVAL, "column %s: no event time", binding->time_name);
 	if (rc == 0)

@@ -24,7 +24,9 @@ struct binding {
 	uint64_t time_us;                        //!< event time of rows without one of their own
 	bool ignore_unknown;
 	void *scratch;
-	// Per cell position, what the last record had there: files repeat themselves.
+	struct target *header; //!< of the cells of a file with a header
+	unsigned n_header;
+	// Else, per cell position, what the last record had there: files repeat themselves.
 	struct {
 		char *name;
 		struct target target;
@@ -46,7 +48,8 @@ struct made_row {
  * @param key_columns
  *   "name[,name]", or NULL: the key parts' names where the header has them, else its first columns.
  * @param header, n_header
- *   Names the file announces; 0: none, so that the key parts' names it must be.
+ *   Names the file announces, in the order of each record's cells; 0: none, so that the key
+ *   parts' names it must be.
  * @return 0, or -errno with a message: an unknown column, a key column that is not there.
  */
 int binding_init(struct binding *binding, const struct mr_schema *schema, const char *key_columns,

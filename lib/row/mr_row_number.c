@@ -2,6 +2,7 @@
 #include "mr_row_impl.h"
 
 #include <errno.h>
+#include <float.h>
 #include <locale.h>
 #include <math.h>
 #include <stdio.h>
@@ -186,52 +187,163 @@ static bool number_text(struct mr_text text, char *number)
 	return true;
 }
 
-/** [sign] digits [. digits] as mantissa over a power of ten. */
+/** A decimal number as mantissa times a power of ten. */
 struct decimal {
 	uint64_t mantissa;
-	unsigned fraction; //!< digits behind the point
+	int power;
 	bool negative;
 };
 
-// Takes what nearly all numbers look like. Where mantissa and power of ten are exact as floating
-// point numbers, their quotient is the nearest one to the text's. @return false: read it slowly.
-static bool short_decimal(
-	struct mr_text text, uint64_t mantissa_max, unsigned fraction_max, struct decimal *ret_d)
+static size_t take_digits(struct mr_text text, size_t at, uint64_t *mantissa)
 {
-	struct decimal d = {0};
-	size_t at = text.bytes > 0 && text.data[0] == '-', first = at;
-	bool point = false;
+	uint64_t m = *mantissa;
 
-	d.negative = at > 0;
-	for (; at < text.bytes && text.bytes - first <= 17; at++) {
-		if (is_digit(text.data[at])) {
-			d.mantissa = 10 * d.mantissa + (unsigned)(text.data[at] - '0');
-			d.fraction += point;
-		} else if (text.data[at] == '.' && !point) {
-			point = true;
-		} else {
-			return false;
-		}
+	for (unsigned digit; at < text.bytes && (digit = (unsigned)text.data[at] - '0') <= 9; at++)
+		m = 10 * m + digit;
+	*mantissa = m;
+	return at;
+}
+
+// "e-12" at the end of the text, added to the power.
+static bool take_power(struct mr_text text, size_t at, int *power)
+{
+	bool negative = false;
+	uint64_t p = 0;
+	size_t first;
+
+	if ((text.data[at++] | 0x20) != 'e')
+		return false;
+	if (at < text.bytes && (text.data[at] == '-' || text.data[at] == '+'))
+		negative = text.data[at++] == '-';
+	first = at;
+	at = take_digits(text, at, &p);
+	*power += negative ? -(int)p : (int)p;
+	return at == text.bytes && at > first && at - first <= 3;
+}
+
+// What is_decimal() allows, if its digits fit. @return false: read it slowly.
+static bool short_decimal(struct mr_text text, struct decimal *ret_d)
+{
+	size_t at = text.bytes > 0 && (text.data[0] == '-' || text.data[0] == '+'), first = at;
+	struct decimal d = {.negative = at > 0 && text.data[0] == '-'};
+	size_t digits, point;
+
+	at = take_digits(text, at, &d.mantissa);
+	digits = at - first;
+	if (at < text.bytes && text.data[at] == '.') {
+		point = ++at;
+		at = take_digits(text, at, &d.mantissa);
+		digits += at - point;
+		d.power = -(int)(at - point);
 	}
+	// 19 digits fit 64 bits.
+	if (digits == 0 || digits > 19 || (at < text.bytes && !take_power(text, at, &d.power)))
+		return false;
 	*ret_d = d;
-	return at == text.bytes && at - first > point && d.mantissa <= mantissa_max &&
-	       d.fraction <= fraction_max;
+	return true;
+}
+
+// A decimal as a mantissa of 63 or 64 bits times a power of two. The last bit is set, too, where
+// something was cut off, so that rounding the mantissa to a float's or a double's bits is right.
+static bool to_binary(const struct decimal *d, uint64_t *ret_mantissa, int *ret_power)
+{
+	static const uint64_t fives[] = {1, 5, 25, 125, 625, 3125, 15625, 78125, 390625, 1953125,
+		9765625, 48828125, 244140625, 1220703125, UINT64_C(6103515625),
+		UINT64_C(30517578125), UINT64_C(152587890625), UINT64_C(762939453125),
+		UINT64_C(3814697265625), UINT64_C(19073486328125), UINT64_C(95367431640625),
+		UINT64_C(476837158203125), UINT64_C(2384185791015625), UINT64_C(11920928955078125),
+		UINT64_C(59604644775390625), UINT64_C(298023223876953125),
+		UINT64_C(1490116119384765625), UINT64_C(7450580596923828125)};
+	unsigned tens = (unsigned)abs(d->power), m_shift, f_shift;
+	uint64_t m, f, rest;
+	unsigned __int128 wide;
+
+	if (d->mantissa == 0 || tens >= MR_ARRAY_SIZE(fives))
+		return false;
+	m_shift = (unsigned)__builtin_clzll(d->mantissa);
+	f_shift = (unsigned)__builtin_clzll(fives[tens]);
+	m = d->mantissa << m_shift;
+	f = fives[tens] << f_shift;
+	if (d->power < 0) {
+		wide = (unsigned __int128)m << 63;
+		m = (uint64_t)(wide / f);
+		rest = (uint64_t)wide - m * f;
+		*ret_power = (int)f_shift - (int)m_shift - 63 + d->power;
+	} else {
+		wide = (unsigned __int128)m * f;
+		m = (uint64_t)(wide >> 64);
+		rest = (uint64_t)wide;
+		*ret_power = 64 - (int)m_shift - (int)f_shift + d->power;
+	}
+	*ret_mantissa = m | (rest != 0);
+	return true;
+}
+
+// 2^power, where that is a normal number.
+static double power_of_two(int power)
+{
+	uint64_t bits = (uint64_t)(1023 + power) << 52;
+	double v;
+
+	memcpy(&v, &bits, sizeof(v));
+	return v;
+}
+
+// Where mantissa and power of ten are exact as floating point numbers, their quotient or product is
+// the nearest one to the text's.
+static bool fast_double(const struct decimal *d, double *ret_value)
+{
+	static const double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10,
+		1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+	unsigned tens = (unsigned)abs(d->power);
+	double v = (double)d->mantissa;
+	uint64_t m;
+	int power;
+
+	if (d->mantissa <= UINT64_C(1) << 53 && tens < MR_ARRAY_SIZE(powers))
+		v = d->power < 0 ? v / powers[tens] : v * powers[tens];
+	else if (to_binary(d, &m, &power))
+		v = (double)m * power_of_two(power);
+	else
+		return false;
+	*ret_value = d->negative ? -v : v;
+	return true;
+}
+
+static bool fast_float(const struct decimal *d, float *ret_value)
+{
+	static const float powers[] = {
+		1e0f, 1e1f, 1e2f, 1e3f, 1e4f, 1e5f, 1e6f, 1e7f, 1e8f, 1e9f, 1e10f};
+	unsigned tens = (unsigned)abs(d->power);
+	float v = (float)d->mantissa;
+	double wide;
+	uint64_t m;
+	int power;
+
+	if (d->mantissa <= UINT64_C(1) << 24 && tens < MR_ARRAY_SIZE(powers)) {
+		v = d->power < 0 ? v / powers[tens] : v * powers[tens];
+	} else if (to_binary(d, &m, &power)) {
+		wide = (double)(float)m * power_of_two(power);
+		// Too large; too small for it is nothing that to_binary() takes.
+		if (wide > (double)FLT_MAX)
+			return false;
+		v = (float)wide;
+	} else {
+		return false;
+	}
+	*ret_value = d->negative ? -v : v;
+	return true;
 }
 
 int mr_text_double(struct mr_text text, double *ret_value)
 {
-	static const double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10,
-		1e11, 1e12, 1e13, 1e14, 1e15, 1e16};
 	char number[NUMBER_MAX_BYTES];
 	struct decimal d;
 	uint64_t bits;
 	double v;
 
-	if (short_decimal(text, UINT64_C(1) << 53, MR_ARRAY_SIZE(powers) - 1, &d)) {
-		v = (double)d.mantissa / powers[d.fraction];
-		*ret_value = d.negative ? -v : v;
+	if (short_decimal(text, &d) && fast_double(&d, ret_value))
 		return 0;
-	}
 	if (parse_nan(text, UINT64_C(1) << 51, (UINT64_C(1) << 52) - 1, UINT64_C(1) << 63, &bits)) {
 		bits |= UINT64_C(0x7ff) << 52;
 		memcpy(ret_value, &bits, sizeof(bits));
@@ -248,19 +360,14 @@ int mr_text_double(struct mr_text text, double *ret_value)
 
 int mr_text_float(struct mr_text text, float *ret_value)
 {
-	static const float powers[] = {
-		1e0f, 1e1f, 1e2f, 1e3f, 1e4f, 1e5f, 1e6f, 1e7f, 1e8f, 1e9f, 1e10f};
 	char number[NUMBER_MAX_BYTES];
 	struct decimal d;
 	uint64_t bits;
 	uint32_t word;
 	float v;
 
-	if (short_decimal(text, UINT64_C(1) << 24, MR_ARRAY_SIZE(powers) - 1, &d)) {
-		v = (float)d.mantissa / powers[d.fraction];
-		*ret_value = d.negative ? -v : v;
+	if (short_decimal(text, &d) && fast_float(&d, ret_value))
 		return 0;
-	}
 	if (parse_nan(text, UINT64_C(1) << 22, (UINT64_C(1) << 23) - 1, UINT64_C(1) << 31, &bits)) {
 		word = (uint32_t)bits | UINT32_C(0xff) << 23;
 		memcpy(ret_value, &word, sizeof(word));

@@ -19,7 +19,7 @@ static int fail_text(const struct mr_column *column, struct mr_text text, int re
 		mr_text_shown(text, shown, sizeof(shown)), why);
 }
 
-// Writes one element in its little-endian form.
+// Writes one element in its little-endian form, if it is one.
 static int parse_element(enum mr_type type, struct mr_text text, uint8_t *cell)
 {
 	int64_t i = 0;
@@ -184,8 +184,6 @@ int mr_row_set_text(struct mr_row_builder *b, const struct mr_column *column, co
 	size_t text_bytes, struct mr_err *err)
 {
 	struct mr_text t = {text, text_bytes};
-	uint8_t *cell = b->row + column->offset;
-	uint8_t scalar[8];
 	int ret;
 
 	if (text_bytes == 0 && column->type != MR_TYPE_STRING) {
@@ -197,10 +195,9 @@ int mr_row_set_text(struct mr_row_builder *b, const struct mr_column *column, co
 		return set_variable_text(b, column, t, err);
 	if (column->is_array)
 		return set_array_text(b, column, t, err);
-	ret = parse_element(column->type, t, scalar);
+	ret = parse_element(column->type, t, b->row + column->offset);
 	if (ret < 0)
 		return fail_text(column, t, ret, NULL, err);
-	memcpy(cell, scalar, column->cell_bytes);
 	b->row[column->slot / 8u] &= (uint8_t) ~(1u << column->slot % 8u);
 	return 0;
 }
