@@ -30,6 +30,7 @@ struct lane {
 	uint64_t n_good;
 	struct bad_row *bad;
 	unsigned n_bad, bad_room;
+	uint8_t apart[MR_CACHE_LINE_BYTES]; //!< from the next lane, which another thread writes to
 };
 
 /** What the lanes share. */

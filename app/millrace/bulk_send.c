@@ -36,6 +36,7 @@ struct part {
 	uint8_t after[MR_KEY_MAX_BYTES];
 	unsigned after_bytes; //!< 0: from the beginning
 	uint64_t duplicates;
+	uint8_t apart[MR_CACHE_LINE_BYTES]; //!< from the next part, which another thread writes to
 };
 
 struct sending {
@@ -123,7 +124,7 @@ static int add(struct part *part, const struct sorted_row *row)
 	mr_store_le64(at, row->event_time_us);
 	mr_store_le32(at + 8, row->row_bytes);
 	at[12] = row->key_bytes;
-	memcpy(at + RECORD_BYTES, row->key, row->key_bytes);
+	mr_copy_short(at + RECORD_BYTES, row->key, row->key_bytes);
 	memcpy(at + RECORD_BYTES + row->key_bytes, row->row, row->row_bytes);
 	part->chunk_bytes += bytes;
 	part->chunk_rows++;
@@ -217,7 +218,7 @@ static int parse_begin(struct sending *s, char *text)
 		if (!parse_part(s, line))
 			return fail(s, EXIT_REFUSED,
 				"the appliance has other parts of this load than those sorted "
-			        "here");
+				"here");
 	return 0;
 }
 

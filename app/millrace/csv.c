@@ -137,27 +137,34 @@ static inline uint64_t zero_bytes(uint64_t w)
  */
 static int cut_cells(struct reader_cells *cells, char *text, size_t bytes)
 {
+	struct cell *cell = cells->cells;
+	size_t *offset = cells->offsets;
 	uint64_t strange = 0;
 	size_t start = 0;
+	unsigned n = 0;
 
 	for (size_t at = 0; at < bytes; at += 8) {
 		uint64_t w = mr_load_le64((const uint8_t *)text + at);
 		uint64_t commas = zero_bytes(w ^ ',' * EACH_BYTE);
 
 		strange |= zero_bytes(w) | zero_bytes(w ^ '"' * EACH_BYTE);
-		for (; commas != 0; commas &= commas - 1) {
+		if (mr_unlikely(n + 8 > cells->capacity)) {
+			if (reader_cells_grow(cells) != 0)
+				return -ENOMEM;
+			cell = cells->cells;
+			offset = cells->offsets;
+		}
+		for (; commas != 0; commas &= commas - 1, n++) {
 			size_t stop = at + (unsigned)__builtin_ctzll(commas) / 8;
 
-			if (mr_unlikely(cells->n == cells->capacity) &&
-				reader_cells_grow(cells) != 0)
-				return -ENOMEM;
-			cells->offsets[cells->n] = start;
-			cells->cells[cells->n].bytes = stop - start;
-			cells->cells[cells->n++].kind = stop == start ? CELL_NULL : CELL_TEXT;
+			offset[n] = start;
+			cell[n].bytes = stop - start;
+			cell[n].kind = stop == start ? CELL_NULL : CELL_TEXT;
 			text[stop] = '\0';
 			start = stop + 1;
 		}
 	}
+	cells->n = n;
 	return strange == 0 ? 0 : -EINVAL;
 }
 

@@ -95,15 +95,17 @@ int reader_cell_end(struct reader_cells *cells, enum cell_kind kind)
 /** Texts have stopped moving: points the cells at them. */
 static void place_cells(const struct reader *reader, struct reader_cells *cells)
 {
-	for (unsigned i = 0; i < cells->n; i++) {
-		struct cell *cell = &cells->cells[i];
+	unsigned n_named = reader->format == READER_CSV ? MR_MIN(cells->n, reader->n_header) : 0;
 
-		cell->text = cells->text + cells->offsets[i];
-		// A JSON cell's name follows its text; a CSV cell's stands in the header.
-		cell->name = reader->format == READER_JSONL ? cell->text + cell->bytes + 1
-		             : i < reader->n_header         ? reader->header[i]
-		                                            : "";
-	}
+	for (unsigned i = 0; i < cells->n; i++)
+		cells->cells[i].text = cells->text + cells->offsets[i];
+	for (unsigned i = 0; i < n_named; i++)
+		cells->cells[i].name = reader->header[i];
+	// A JSON cell's name follows its text.
+	for (unsigned i = n_named; i < cells->n; i++)
+		cells->cells[i].name = reader->format == READER_JSONL
+		                               ? cells->cells[i].text + cells->cells[i].bytes + 1
+		                               : "";
 }
 
 // ---- input -------------------------------------------------------------------------------------

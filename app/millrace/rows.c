@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct target no_target = {.key_part = -1, .column = -1};
-
 static int set_key_columns(struct binding *b, const char *key_columns, struct mr_err *err)
 {
 	char *text = strdup(key_columns);
@@ -74,13 +72,12 @@ static int find_target(
 {
 	const struct mr_column *column = mr_shape_column(&b->schema->shape, name);
 
-	*ret_target = no_target;
-	if (column != NULL)
-		ret_target->column = (int16_t)column->index;
+	*ret_target = (struct target){.column = column, .key_part = -1};
 	for (unsigned i = 0; i < b->schema->n_key_parts; i++)
 		if (strcmp(b->key_names[i], name) == 0)
 			ret_target->key_part = (int16_t)i;
 	ret_target->is_time = b->time_name != NULL && strcmp(b->time_name, name) == 0;
+	ret_target->is_value = column != NULL && ret_target->key_part < 0 && !ret_target->is_time;
 	if (column != NULL || ret_target->key_part >= 0 || ret_target->is_time || b->ignore_unknown)
 		return 0;
 	return mr_fail(err, EINVAL,
@@ -261,8 +258,8 @@ static int apply_cell(struct binding *b, struct mr_row_builder *builder, unsigne
 		key_texts[target.key_part] = cell->text;
 		rc = check_kind(b->schema->key_parts[target.key_part].type, false, cell, err);
 	}
-	if (rc == 0 && target.column >= 0)
-		rc = set_column(builder, &b->schema->shape.columns[target.column], cell, err);
+	if (rc == 0 && target.column != NULL)
+		rc = set_column(builder, target.column, cell, err);
 	if (rc == 0 && target.is_time) {
 		*has_time = true;
 		rc = parse_time(cell->text, cell->bytes, &row->event_time_us, err);
@@ -282,9 +279,17 @@ int binding_make(struct binding *binding, const struct record *record, struct ma
 		binding->scratch);
 
 	ret_row->event_time_us = binding->time_us;
-	for (unsigned i = 0; i < record->n_cells && rc == 0; i++)
-		rc = apply_cell(binding, &builder, i, &record->cells[i], key_texts, ret_row,
-			&has_time, err);
+	for (unsigned i = 0; i < record->n_cells && rc == 0; i++) {
+		const struct cell *cell = &record->cells[i];
+
+		// As nearly all are.
+		if (i < binding->n_header && binding->header[i].is_value && cell->kind == CELL_TEXT)
+			rc = mr_row_set_text(
+				&builder, binding->header[i].column, cell->text, cell->bytes, err);
+		else
+			rc = apply_cell(
+				binding, &builder, i, cell, key_texts, ret_row, &has_time, err);
+	}
 	if (rc == 0 && !has_time)
 		rc = mr_fail(err, EINVAL, "column %s: no event time", binding->time_name);
 	if (rc == 0)

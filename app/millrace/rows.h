@@ -11,9 +11,10 @@
 
 /** What a column of the input is for; it may be several things. */
 struct target {
-	int16_t key_part; //!< -1: none
-	int16_t column;   //!< index in the schema; -1: none
+	const struct mr_column *column; //!< NULL: none
+	int16_t key_part;               //!< -1: none
 	bool is_time;
+	bool is_value; //!< a column and nothing else
 };
 
 /** How the columns of a file fill rows of a set. */

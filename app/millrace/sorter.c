@@ -251,6 +251,7 @@ static int write_rows(struct writer *w, struct run *run, struct mr_err *err)
 	for (uint64_t i = 0; i < lane->n_slots && ret == 0; i++) {
 		const struct row_head *h = slot_row(lane, &lane_slots(lane)[i]);
 
+		prefetch_row(lane, i + PREFETCH_ROWS);
 		if (run->bytes >= next_sample) {
 			next_sample = run->bytes + step;
 			if (add_sample(run, run->bytes, row_key(h), h->key_bytes) < 0)
@@ -355,7 +356,7 @@ int sorter_add(struct sorter *s, unsigned n, const struct made_row *row, struct 
 	lane->used_bytes += bytes;
 	at = lane->mem + lane->mem_bytes - lane->used_bytes;
 	memcpy(at, &h, sizeof(h));
-	memcpy(at + sizeof(h), row->key, row->key_bytes);
+	mr_copy_short(at + sizeof(h), row->key, row->key_bytes);
 	memcpy(at + sizeof(h) + row->key_bytes, row->row, row->row_bytes);
 	lane_slots(lane)[lane->n_slots++].at = lane->mem_bytes - lane->used_bytes;
 	return 0;

@@ -75,6 +75,7 @@ static int look_at_row(struct source *s, struct mr_err *err)
 	if (s->run->in_memory) {
 		if (s->at == s->run->n_rows)
 			return 0;
+		prefetch_row(s->lane, s->at + PREFETCH_ROWS);
 		s->row = slot_row(s->lane, &lane_slots(s->lane)[s->at]);
 	} else {
 		ret = fill(s, sizeof(h), err);
@@ -193,7 +194,7 @@ int sorter_merge_next(struct sorter_merge *m, struct sorted_row *ret_row, struct
 			m->duplicates++;
 			continue;
 		}
-		memcpy(m->last, row_key(h), h->key_bytes);
+		mr_copy_short(m->last, row_key(h), h->key_bytes);
 		m->last_bytes = h->key_bytes;
 		m->has_last = true;
 		*ret_row = (struct sorted_row){

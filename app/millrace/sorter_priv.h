@@ -19,6 +19,8 @@ struct __attribute__((packed)) row_head {
 	uint8_t zero[3];
 };
 
+#define PREFETCH_ROWS 8u //!< how far ahead
+
 #define ROW_HEAD_MAX_BYTES (sizeof(struct row_head) + MR_KEY_MAX_BYTES + MR_ROW_MAX_BYTES)
 
 /** A row in memory: enough of its key to decide most comparisons. */
@@ -51,6 +53,7 @@ struct lane {
 	uint64_t file_bytes;
 	struct run *runs;
 	unsigned n_runs;
+	uint8_t apart[MR_CACHE_LINE_BYTES]; //!< from the next lane, which another thread writes to
 };
 
 struct sorter {
@@ -75,6 +78,18 @@ static inline const struct row_head *slot_row(const struct lane *lane, const str
 static inline const uint8_t *row_key(const struct row_head *h)
 {
 	return (const uint8_t *)(h + 1);
+}
+
+/** Asks for a row that comes soon: rows lie in the order in which they came, not in the keys'. */
+static inline void prefetch_row(const struct lane *lane, uint64_t slot)
+{
+	const struct row_head *h;
+
+	if (slot >= lane->n_slots)
+		return;
+	h = slot_row(lane, &lane_slots(lane)[slot]);
+	mr_prefetch(h);
+	mr_prefetch((const uint8_t *)h + MR_CACHE_LINE_BYTES);
 }
 
 static inline size_t row_head_bytes(const struct row_head *h)

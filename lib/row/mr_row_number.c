@@ -194,7 +194,7 @@ struct decimal {
 	bool negative;
 };
 
-static size_t take_digits(struct mr_text text, size_t at, uint64_t *mantissa)
+static mr_always_inline size_t take_digits(struct mr_text text, size_t at, uint64_t *mantissa)
 {
 	uint64_t m = *mantissa;
 
@@ -222,7 +222,7 @@ static bool take_power(struct mr_text text, size_t at, int *power)
 }
 
 // What is_decimal() allows, if its digits fit. @return false: read it slowly.
-static bool short_decimal(struct mr_text text, struct decimal *ret_d)
+static mr_always_inline bool short_decimal(struct mr_text text, struct decimal *ret_d)
 {
 	size_t at = text.bytes > 0 && (text.data[0] == '-' || text.data[0] == '+'), first = at;
 	struct decimal d = {.negative = at > 0 && text.data[0] == '-'};
@@ -291,7 +291,7 @@ static double power_of_two(int power)
 
 // Where mantissa and power of ten are exact as floating point numbers, their quotient or product is
 // the nearest one to the text's.
-static bool fast_double(const struct decimal *d, double *ret_value)
+static mr_always_inline bool fast_double(const struct decimal *d, double *ret_value)
 {
 	static const double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10,
 		1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
@@ -310,7 +310,7 @@ static bool fast_double(const struct decimal *d, double *ret_value)
 	return true;
 }
 
-static bool fast_float(const struct decimal *d, float *ret_value)
+static mr_always_inline bool fast_float(const struct decimal *d, float *ret_value)
 {
 	static const float powers[] = {
 		1e0f, 1e1f, 1e2f, 1e3f, 1e4f, 1e5f, 1e6f, 1e7f, 1e8f, 1e9f, 1e10f};
@@ -335,15 +335,12 @@ static bool fast_float(const struct decimal *d, float *ret_value)
 	return true;
 }
 
-int mr_text_double(struct mr_text text, double *ret_value)
+static mr_noinline int slow_double(struct mr_text text, double *ret_value)
 {
 	char number[NUMBER_MAX_BYTES];
-	struct decimal d;
 	uint64_t bits;
 	double v;
 
-	if (short_decimal(text, &d) && fast_double(&d, ret_value))
-		return 0;
 	if (parse_nan(text, UINT64_C(1) << 51, (UINT64_C(1) << 52) - 1, UINT64_C(1) << 63, &bits)) {
 		bits |= UINT64_C(0x7ff) << 52;
 		memcpy(ret_value, &bits, sizeof(bits));
@@ -358,16 +355,22 @@ int mr_text_double(struct mr_text text, double *ret_value)
 	return 0;
 }
 
-int mr_text_float(struct mr_text text, float *ret_value)
+int mr_text_double(struct mr_text text, double *ret_value)
+{
+	struct decimal d;
+
+	if (mr_likely(short_decimal(text, &d) && fast_double(&d, ret_value)))
+		return 0;
+	return slow_double(text, ret_value);
+}
+
+static mr_noinline int slow_float(struct mr_text text, float *ret_value)
 {
 	char number[NUMBER_MAX_BYTES];
-	struct decimal d;
 	uint64_t bits;
 	uint32_t word;
 	float v;
 
-	if (short_decimal(text, &d) && fast_float(&d, ret_value))
-		return 0;
 	if (parse_nan(text, UINT64_C(1) << 22, (UINT64_C(1) << 23) - 1, UINT64_C(1) << 31, &bits)) {
 		word = (uint32_t)bits | UINT32_C(0xff) << 23;
 		memcpy(ret_value, &word, sizeof(word));
@@ -380,6 +383,15 @@ int mr_text_float(struct mr_text text, float *ret_value)
 		return -ERANGE;
 	*ret_value = v;
 	return 0;
+}
+
+int mr_text_float(struct mr_text text, float *ret_value)
+{
+	struct decimal d;
+
+	if (mr_likely(short_decimal(text, &d) && fast_float(&d, ret_value)))
+		return 0;
+	return slow_float(text, ret_value);
 }
 
 static void put_nan(struct mr_sink *sink, bool negative, uint64_t mantissa, uint64_t quiet)

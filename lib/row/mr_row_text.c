@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static int fail_text(const struct mr_column *column, struct mr_text text, int ret, const char *why,
-	struct mr_err *err)
+static mr_noinline int fail_text(const struct mr_column *column, struct mr_text text, int ret,
+	const char *why, struct mr_err *err)
 {
 	char type[32], shown[MR_TEXT_SHOWN_BYTES];
 

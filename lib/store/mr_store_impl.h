@@ -83,7 +83,7 @@ static inline uint32_t mr_store_put_key(
 {
 	uint32_t n = mr_store_put_prefix(to, space);
 
-	memcpy(to + n, key, key_bytes);
+	mr_copy_short(to + n, key, key_bytes);
 	return n + key_bytes;
 }
 

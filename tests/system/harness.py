@@ -62,7 +62,8 @@ class Appliance:
     """millraced on a port in this namespace, with its own directory and DPDK prefix."""
 
     def __init__(self, build, device="net_tap0,iface=mr0", rx="0,1", io="0,1", interface="mr0",
-                 extra="", mtu=None, lcores="", security=ALLOW, address=ADDRESS, cache="64M"):
+                 extra="", mtu=None, lcores="", security=ALLOW, address=ADDRESS, cache="64M",
+                 idle_sleep="30us"):
         self.build = build
         self.dir = tempfile.mkdtemp(prefix="millrace-test-")
         self.prefix = "mrtest%d" % os.getpid()
@@ -78,7 +79,7 @@ class Appliance:
 control = 0
 rx = %s
 io = %s
-idle_sleep = 30us
+idle_sleep = %s
 %s
 [memory]
 huge = no
@@ -97,7 +98,7 @@ memory = %s
 [admin]
 socket = %s
 %s
-""" % (rx, io, lcores, self.prefix, device, address, "mtu = %d" % mtu if mtu else "", self.store,
+""" % (rx, io, idle_sleep, lcores, self.prefix, device, address, "mtu = %d" % mtu if mtu else "", self.store,
                 cache, security, self.admin, extra))
 
     def program(self, name):

@@ -157,7 +157,7 @@ static void test_hash_row_mixes(void **state)
 
 		for (unsigned b = 0; b < 96; b++) {
 			uint64_t changed = b < 64 ? mr_hash_row(key ^ UINT64_C(1) << b, space)
-						  : mr_hash_row(key, space ^ 1u << (b - 64));
+			                          : mr_hash_row(key, space ^ 1u << (b - 64));
 
 			assert_true(changed != row);
 			flips[b] += __builtin_popcountll(changed ^ row);
@@ -212,6 +212,23 @@ static void test_bytes(void **state)
 	assert_memory_equal(out, bytes, 9);
 }
 
+// Every length, between bytes that must stay as they are.
+static void test_copy_short(void **state)
+{
+	uint8_t from[64], to[64], want[64];
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(from); i++)
+		from[i] = (uint8_t)(i + 1);
+	for (unsigned n = 0; n <= 40; n++) {
+		memset(to, 0xee, sizeof(to));
+		memset(want, 0xee, sizeof(want));
+		memcpy(want + 5, from + 3, n);
+		mr_copy_short(to + 5, from + 3, n);
+		assert_memory_equal(to, want, sizeof(to));
+	}
+}
+
 static void test_rng(void **state)
 {
 	struct mr_rng rng = {0};
@@ -241,6 +258,7 @@ int main(void)
 		cmocka_unit_test(test_hash_row_mixes),
 		cmocka_unit_test(test_hash_row_spreads),
 		cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_copy_short),
 		cmocka_unit_test(test_rng),
 	};
 
