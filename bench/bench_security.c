@@ -106,19 +106,11 @@ static double pass(const struct senders *kind)
 
 	bench_gauge_reset(&busy);
 	while (busy.ops < REQUESTS) {
-		unsigned n = bench_work_make(work, &keys, frames, BATCH), took = 1;
+		unsigned n = bench_work_make(work, &keys, frames, BATCH);
 
 		for (unsigned i = 0; i < n; i++)
 			set_sender(rte_pktmbuf_mtod(frames[i], uint8_t *), kind);
-		mr_fixture_send(&work->f, 0, frames, n);
-		while (took > 0) {
-			uint64_t start = bench_tsc();
-
-			took = mr_rx_turn(work->f.rx[0]);
-			if (took > 0)
-				bench_gauge_add(&busy, bench_tsc() - start, took);
-		}
-		bench_work_drain(work);
+		bench_work_turns(work, mr_rx_turn, frames, n, &busy);
 	}
 	return bench_gauge_ns(&busy);
 }
@@ -202,34 +194,12 @@ static void flood(void)
 
 int main(int argc, char **argv)
 {
-	bool only_memory = false;
-	uint64_t rows = 0;
-
-	for (int at = 1; at < argc; at++) {
-		if (strcmp(argv[at], "--memory") == 0)
-			only_memory = true;
-		else if (strcmp(argv[at], "--rows") == 0 && at + 1 < argc)
-			rows = strtoull(argv[++at], NULL, 10);
-		else
-			return fprintf(stderr, "bench_security: what is %s?\n", argv[at]), 2;
-	}
-	rows = rows != 0 ? rows : bench_rows_64.rows;
-	if (only_memory)
-		return printf("%u\n", bench_work_megabytes(&bench_rows_64, rows)) < 0;
-	bench_begin("security");
-	bench_eal(argv[0], bench_work_megabytes(&bench_rows_64, rows));
-	work = aligned_alloc(64, MR_ALIGN_UP(sizeof(*work), 64));
-	if (work == NULL)
-		bench_fail("no memory");
-	bench_work_open(work, &bench_rows_64, rows, NULL);
-	bench_work_shape(work, 1);
-	bench_keys_init(&keys, BENCH_UNIFORM, 0, work->n_rows, 42);
+	work = bench_work_begin("security", argc, argv, &keys);
 	make_guard();
 	for (unsigned i = 0; i < 3; i++)
 		compare(&kinds[i]);
 	flood();
 	mr_guard_free(guard);
-	bench_work_close(work);
-	free(work);
+	bench_work_end(work);
 	return 0;
 }

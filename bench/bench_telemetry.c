@@ -28,19 +28,9 @@ static void some(unsigned (*turn)(struct mr_rx *rx), struct bench_gauge *busy)
 	struct rte_mbuf *frames[BATCH];
 
 	for (uint64_t end = busy->ops + SOME; busy->ops < end;) {
-		unsigned n = bench_work_make(work, &keys, frames, BATCH), took = 1;
+		unsigned n = bench_work_make(work, &keys, frames, BATCH);
 
-		if (n == 0)
-			bench_fail("no mbufs left");
-		mr_fixture_send(&work->f, 0, frames, n);
-		while (took > 0) {
-			uint64_t start = bench_tsc();
-
-			took = turn(work->f.rx[0]);
-			if (took > 0)
-				bench_gauge_add(busy, bench_tsc() - start, took);
-		}
-		bench_work_drain(work);
+		bench_work_turns(work, turn, frames, n, busy);
 	}
 }
 
@@ -96,30 +86,8 @@ static void compare(void)
 
 int main(int argc, char **argv)
 {
-	bool only_memory = false;
-	uint64_t rows = 0;
-
-	for (int at = 1; at < argc; at++) {
-		if (strcmp(argv[at], "--memory") == 0)
-			only_memory = true;
-		else if (strcmp(argv[at], "--rows") == 0 && at + 1 < argc)
-			rows = strtoull(argv[++at], NULL, 10);
-		else
-			return fprintf(stderr, "bench_telemetry: what is %s?\n", argv[at]), 2;
-	}
-	rows = rows != 0 ? rows : bench_rows_64.rows;
-	if (only_memory)
-		return printf("%u\n", bench_work_megabytes(&bench_rows_64, rows)) < 0;
-	bench_begin("telemetry");
-	bench_eal(argv[0], bench_work_megabytes(&bench_rows_64, rows));
-	work = aligned_alloc(64, MR_ALIGN_UP(sizeof(*work), 64));
-	if (work == NULL)
-		bench_fail("no memory");
-	bench_work_open(work, &bench_rows_64, rows, NULL);
-	bench_work_shape(work, 1);
-	bench_keys_init(&keys, BENCH_UNIFORM, 0, work->n_rows, 42);
+	work = bench_work_begin("telemetry", argc, argv, &keys);
 	compare();
-	bench_work_close(work);
-	free(work);
+	bench_work_end(work);
 	return 0;
 }

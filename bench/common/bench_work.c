@@ -153,6 +153,41 @@ void bench_work_open(struct bench_work *work, const struct bench_table *table, u
 	bench_work_open_with(work, table, n_rows, &more);
 }
 
+struct bench_work *bench_work_begin(
+	const char *name, int argc, char **argv, struct bench_keys *keys)
+{
+	uint64_t rows = bench_rows_64.rows;
+	struct bench_work *work;
+	bool only_memory = false;
+
+	for (int at = 1; at < argc; at++) {
+		if (strcmp(argv[at], "--memory") == 0) {
+			only_memory = true;
+		} else if (strcmp(argv[at], "--rows") == 0 && at + 1 < argc) {
+			rows = strtoull(argv[++at], NULL, 10);
+		} else {
+			fprintf(stderr, "bench_%s: what is %s?\n", name, argv[at]);
+			exit(2);
+		}
+	}
+	if (only_memory)
+		exit(printf("%u\n", bench_work_megabytes(&bench_rows_64, rows)) < 0);
+	bench_begin(name);
+	bench_eal(argv[0], bench_work_megabytes(&bench_rows_64, rows));
+	work = aligned_alloc(64, MR_ALIGN_UP(sizeof(*work), 64));
+	if (work == NULL)
+		bench_fail("no memory");
+	bench_work_open(work, &bench_rows_64, rows, NULL);
+	bench_keys_init(keys, BENCH_UNIFORM, 0, work->n_rows, 42);
+	return work;
+}
+
+void bench_work_end(struct bench_work *work)
+{
+	bench_work_close(work);
+	free(work);
+}
+
 void bench_work_load(struct bench_work *work, uint16_t version, uint64_t first, uint64_t n,
 	const _Atomic bool *stop)
 {
@@ -265,4 +300,22 @@ unsigned bench_work_drain(struct bench_work *work)
 	for (unsigned i = 0; i < work->f.n_rx; i++)
 		total += bench_work_drain_lcore(work, i);
 	return total;
+}
+
+void bench_work_turns(struct bench_work *work, unsigned (*turn)(struct mr_rx *rx),
+	struct rte_mbuf **frames, unsigned n, struct bench_gauge *busy)
+{
+	unsigned took = 1;
+
+	if (n == 0)
+		bench_fail("no mbufs left");
+	mr_fixture_send(&work->f, 0, frames, n);
+	while (took > 0) {
+		uint64_t start = bench_tsc();
+
+		took = turn(work->f.rx[0]);
+		if (took > 0)
+			bench_gauge_add(busy, bench_tsc() - start, took);
+	}
+	bench_work_drain(work);
 }

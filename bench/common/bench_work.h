@@ -59,6 +59,15 @@ void bench_work_open_with(struct bench_work *work, const struct bench_table *tab
 	const struct bench_work_more *more);
 void bench_work_close(struct bench_work *work);
 
+/**
+ * What benches of single-key hits begin with: options --rows N and --memory, which prints the MB of
+ * hugepages wanted and ends the program, as an unknown one does; EAL; rows of bench_rows_64 in the
+ * cache; requests of one key, which @p keys draws uniformly.
+ */
+struct bench_work *bench_work_begin(
+	const char *name, int argc, char **argv, struct bench_keys *keys);
+void bench_work_end(struct bench_work *work);
+
 /** A stored row of the table's set number @p set. @return its bytes. */
 unsigned bench_work_row(
 	const struct bench_work *work, unsigned set, uint64_t id, void *row, unsigned capacity);
@@ -81,6 +90,14 @@ unsigned bench_work_make(
 /** The same with request ids of the caller's, who may be one of several threads. */
 unsigned bench_work_make_from(const struct bench_work *work, uint64_t *next_request,
 	struct bench_keys *keys, struct rte_mbuf **frames, unsigned n);
+
+/**
+ * Sends @p n requests and lets RX lcore 0 turn until it finds nothing; replies are thrown away.
+ * @param busy
+ *   Gets the turns that found work, and how many requests they took.
+ */
+void bench_work_turns(struct bench_work *work, unsigned (*turn)(struct mr_rx *rx),
+	struct rte_mbuf **frames, unsigned n, struct bench_gauge *busy);
 
 /** Throws replies of one RX lcore away; several threads may, each for an lcore. @return datagrams.
  */

@@ -123,11 +123,7 @@ def test(build):
     a = inside.Appliance(build, [("front", ours, ["10.77.0.1", "10.77.7.1", "fd77::1"], "mtu = 8000")],
                          store=store.where + "/store",
                          extra="[handoff]\ndepth = 64\n[breaker]\nfailures = 1\nopen = 5s\n")
-    table = os.path.join(a.dir, "rows.csv")
-    a.rows("gen", table, ROWS, 1)
-    a.start()
-    a.tool("sets", "apply", os.path.join(guest.HERE, "sets.ini"))
-    a.tool("load", "user", table)
+    table = a.start_with_rows(ROWS, os.path.join(guest.HERE, "sets.ini"))
     statuses(a)
     a.tool("put", "user", str(HIT), "city=Oslo")
     make_cold(a)

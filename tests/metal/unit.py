@@ -103,13 +103,9 @@ def install(build, card):
     os.makedirs("/etc/millrace", exist_ok=True)
     a = inside.Appliance(build, [("front", card, ["10.77.0.1"], "")], where="/etc/millrace",
                          extra="[log]\nlevel = info\n")
-    with open(a.config) as file:
-        text = file.read()
-    text = text.replace("path = " + a.store, "path = /var/lib/millrace")
-    text = text.replace("socket = " + a.admin, "socket = /run/millrace/admin.sock")
-    text = text.replace("file_prefix = metal", "file_prefix = millrace")
-    with open(a.config, "w") as file:
-        file.write(text)
+    a.change_config("path = " + a.store, "path = /var/lib/millrace")
+    a.change_config("socket = " + a.admin, "socket = /run/millrace/admin.sock")
+    a.change_config("file_prefix = metal", "file_prefix = millrace")
     os.chmod("/etc/millrace", 0o755)
     a.admin, a.prefix = "/run/millrace/admin.sock", "millrace"
     systemctl("daemon-reload")

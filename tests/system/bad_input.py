@@ -93,11 +93,7 @@ def schema(a):
 def config_error(build, old, new, *words):
     """An appliance with `new` in place of `old` must not start, and must say `words`."""
     a = harness.Appliance(build)
-    with open(a.config) as source:
-        text = source.read()
-    assert old in text, old
-    with open(a.config, "w") as out:
-        out.write(text.replace(old, new))
+    a.change_config(old, new)
     done = subprocess.run([a.program("millraced"), "-c", a.config], timeout=60, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert done.returncode == 1, done
@@ -148,7 +144,7 @@ def test(build):
     configurations(build)
     a = harness.Appliance(build, security=harness.TRUSTED)
     a.start()
-    a.tool("sets", "apply", os.path.join(harness.HERE, "rows.ini"))
+    a.tool("sets", "apply", harness.ROWS_INI)
     schema(a)
     csv(a)
     datagrams(a)

@@ -34,7 +34,7 @@ def test(build):
     table = os.path.join(a.dir, "rows.csv")
     a.rows("gen", table, ROWS, 1)
     a.start()
-    a.tool("sets", "apply", os.path.join(harness.HERE, "rows.ini"))
+    a.tool("sets", "apply", harness.ROWS_INI)
 
     # A bad row at the end: nothing is visible, and no version is there.
     bad = os.path.join(a.dir, "bad.csv")

@@ -61,7 +61,7 @@ def frames(a):
 def captured(a, *argv):
     """What is captured while the key is asked for again and again."""
     dumpcap = Dumpcap(a, *argv)
-    sets = os.path.join(harness.HERE, "rows.ini")
+    sets = harness.ROWS_INI
     before = frames(a)
     for _ in range(GETS):
         a.tool("get", "user", str(KEY))
@@ -94,7 +94,7 @@ def test(build):
     with huge.pages(256):
         a = huge.appliance(build)
         a.start()
-        a.tool("sets", "apply", os.path.join(harness.HERE, "rows.ini"))
+        a.tool("sets", "apply", harness.ROWS_INI)
         a.tool("put", "user", str(KEY), "age=41", "city=Lyon")
         check(captured(a))  # pcapng
         check(captured(a, "-P"))

@@ -350,19 +350,15 @@ def test(build):
     a = harness.Appliance(build, lcores="slow_above = 1ms", extra="[breaker]\nfailures = 5\nopen = 1s\n"
                           "[handoff]\nmax_age = 1s\n")
     # Small memtables, so that a write storm makes the store work.
-    text = open(a.config).read().replace("[store]\n", "[store]\nmemtable = 1M\nblock_cache = 1M\n")
-    text = text.replace("[cache]\n", "[cache]\nwarm = no\n")
-    open(a.config, "w").write(text)
+    a.change_config("[store]\n", "[store]\nmemtable = 1M\nblock_cache = 1M\n")
+    a.change_config("[cache]\n", "[cache]\nwarm = no\n")
     a.table = os.path.join(a.dir, "rows.csv")
     a.rows("gen", a.table, ROWS, 1)
     a.start()
     if "BUILT WITH FAULT INJECTION" not in a.read_log():
         harness.skip("this build has no fault points: -Dfault_injection=true")
-    a.tool("sets", "apply", os.path.join(harness.HERE, "rows.ini"))
-    other = os.path.join(a.dir, "other.ini")
-    with open(other, "w") as out:
-        out.write("[set other]\nid = 500\nkey = u64\ncolumn v = i64\ncolumn t = string\n")
-    a.tool("sets", "apply", other)
+    a.tool("sets", "apply", harness.ROWS_INI)
+    a.apply("[set other]\nid = 500\nkey = u64\ncolumn v = i64\ncolumn t = string\n")
     a.tool("load", "user", a.table, "--time", "1600000000000000")
     # Written rows are cached: only a cold start leaves some to be read from the store.
     a.stop()

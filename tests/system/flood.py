@@ -83,7 +83,7 @@ def refused(a):
 def test(build):
     a = harness.Appliance(build, rx="0", io="1", security=harness.ALLOW)
     a.start()
-    sets = os.path.join(harness.HERE, "rows.ini")
+    sets = harness.ROWS_INI
     a.tool("sets", "apply", sets)
     path = os.path.join(a.dir, "flood.pcap")
     a.tool("pcap", "--write", path, "--sets", sets, "--from", REFUSED, "--to", harness.ADDRESS, "--to-mac",

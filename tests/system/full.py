@@ -14,10 +14,17 @@ import harness
 SIZE = 160 << 20
 
 
-
 def put(a, key, n):
     done = a.tool("put", "thing", str(key), "n=%d" % n, ok=(0, 1, 2, 3, 4, 5))
     return done.returncode == 0
+
+
+def put_until_refused(a, key):
+    """Returns the last value that was acknowledged."""
+    for n in range(2, 400):
+        if not put(a, key, n):
+            return n - 1
+    raise AssertionError("writes go on though the disk is full")
 
 
 def value_of(a, key):
@@ -43,11 +50,8 @@ def test(build):
     disk = os.path.join(a.dir, "disk")
     os.makedirs(disk)
     harness.run(["mount", "-t", "tmpfs", "-o", "size=%d" % SIZE, "tmpfs", disk])
-    with open(a.config) as config:
-        text = config.read().replace(a.store, os.path.join(disk, "store"))
+    a.change_config(a.store, os.path.join(disk, "store"))
     a.store = os.path.join(disk, "store")
-    with open(a.config, "w") as config:
-        config.write(text)
     try:
         run(a, os.path.join(disk, "ballast"))
     finally:
@@ -59,20 +63,11 @@ def test(build):
 
 def run(a, ballast):
     a.start()
-    ini = os.path.join(a.dir, "thing.ini")
-    with open(ini, "w") as out:
-        out.write("[set thing]\nid = 9\nkey = u64\ncolumn n = i64\ncolumn fill = string\n")
-    a.tool("sets", "apply", ini)
+    a.apply("[set thing]\nid = 9\nkey = u64\ncolumn n = i64\ncolumn fill = string\n")
     assert put(a, 1, 1) and value_of(a, 1) == 1
 
     fill(ballast)
-    acked = 1
-    for n in range(2, 400):
-        if not put(a, 1, n):
-            break
-        acked = n
-    else:
-        raise AssertionError("writes go on though the disk is full")
+    acked = put_until_refused(a, 1)
     a.wait_log("free space on its file system")
     assert value_of(a, 1) == acked, "reads do not go on"
     assert a.process.poll() is None, "it died of a full disk"
@@ -92,11 +87,7 @@ def run(a, ballast):
     # Once more, and this time space comes back while it runs.
     assert put(a, 2, 1)
     fill(ballast)
-    acked = 1
-    for n in range(2, 400):
-        if not put(a, 2, n):
-            break
-        acked = n
+    put_until_refused(a, 2)
     os.unlink(ballast)
     end = time.time() + 60
     while not put(a, 2, 1000):

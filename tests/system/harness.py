@@ -18,6 +18,8 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 ADDRESS = "10.77.0.1"
 SERVER = ADDRESS + ":7411"
+# The sets of `rows gen` and `rows verify`.
+ROWS_INI = os.path.join(HERE, "rows.ini")
 # The namespace's own end of the port may ask and, without a MAC, write.
 ALLOW = "allow = 10.77.0.0/24\nwriters = 10.77.0.2"
 # For tests that write datagrams by hand: no cookies.
@@ -56,6 +58,16 @@ def run(argv, ok=(0,), timeout=600, **kwargs):
 def mac_of(interface):
     """/sys shows another namespace's interfaces."""
     return json.loads(run(["ip", "-j", "link", "show", interface]).stdout)[0]["address"]
+
+
+def veth():
+    """A pair: mrv0 for the appliance, mrv1 for a client. The appliance's end has no address of its own:
+    the kernel would answer for it."""
+    run(["ip", "link", "add", "mrv0", "type", "veth", "peer", "name", "mrv1"])
+    for end in ("mrv0", "mrv1"):
+        run(["ip", "link", "set", end, "up"])
+    # veth leaves checksums unfinished for a neighbour that it takes to be the kernel.
+    run(["ethtool", "-K", "mrv1", "tx", "off"])
 
 
 class Appliance:
@@ -101,6 +113,14 @@ socket = %s
 """ % (rx, io, idle_sleep, lcores, self.prefix, device, address, "mtu = %d" % mtu if mtu else "", self.store,
                 cache, security, self.admin, extra))
 
+    def change_config(self, old, new):
+        """Puts new text in the place of old, which must be there; for the next start or reload."""
+        with open(self.config) as source:
+            text = source.read()
+        assert old in text, old
+        with open(self.config, "w") as out:
+            out.write(text.replace(old, new))
+
     def program(self, name):
         return os.path.join(self.build, "app", name, name)
 
@@ -141,6 +161,23 @@ socket = %s
         env = dict(os.environ, MILLRACE_SERVER=SERVER, MILLRACE_ADMIN=self.admin,
                    MILLRACE_TELEMETRY=self.telemetry_path())
         return run([self.program("millrace")] + list(argv), ok=ok, env=env, **kwargs)
+
+    def apply(self, text):
+        """Registers sets and views. Returns their file."""
+        path = os.path.join(self.dir, "sets.ini")
+        with open(path, "w") as out:
+            out.write(text)
+        self.tool("sets", "apply", path)
+        return path
+
+    def start_with_rows(self, count, sets=ROWS_INI):
+        """Starts with so many rows of `rows gen` in set `user`. Returns their table."""
+        table = os.path.join(self.dir, "rows.csv")
+        self.rows("gen", table, count, 1)
+        self.start()
+        self.tool("sets", "apply", sets)
+        self.tool("load", "user", table)
+        return table
 
     def rows(self, *argv, ok=(0,), **kwargs):
         return run([os.path.join(self.build, "tests", "system", "rows")] + [str(a) for a in argv],

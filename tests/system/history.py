@@ -237,12 +237,9 @@ class Operator(threading.Thread):
 
 def prepare(a):
     """Two sets; of flip both versions, with the rows that are never deleted. Returns (sets, history)."""
-    ini = os.path.join(a.dir, "sets.ini")
-    with open(ini, "w") as out:
-        for i, name in enumerate(["still", "flip"]):
-            out.write("[set %s]\nid = %d\nkey = u64\ndurability = %s\ncolumn n = i64\n"
-                      "column tail = bytes\n" % (name, i + 1, ["sync", "wal"][i]))
-    a.tool("sets", "apply", ini)
+    a.apply("".join("[set %s]\nid = %d\nkey = u64\ndurability = %s\ncolumn n = i64\n"
+                    "column tail = bytes\n" % (name, i + 1, ["sync", "wal"][i])
+                    for i, name in enumerate(["still", "flip"])))
     a.tool("version", "add", "flip", "2")
     client = wire.Client(seconds=5)
     sets = {name: client.describe(name) for name in ("still", "flip")}

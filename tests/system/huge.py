@@ -49,10 +49,7 @@ def pages(count):
 
 def appliance(build):
     a = harness.Appliance(build)
-    with open(a.config) as source:
-        text = source.read()
-    with open(a.config, "w") as out:
-        out.write(text.replace("huge = no", "huge = yes"))
+    a.change_config("huge = no", "huge = yes")
     return a
 
 
@@ -60,7 +57,7 @@ def test(build):
     with pages(256):
         a = appliance(build)
         a.start()
-        a.tool("sets", "apply", os.path.join(harness.HERE, "rows.ini"))
+        a.tool("sets", "apply", harness.ROWS_INI)
         a.tool("put", "user", "2", "age=1")
         a.tool("get", "user", "2")
         on_pages = huge_kib(a.process.pid)

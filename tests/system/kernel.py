@@ -111,7 +111,7 @@ def test(build):
         harness.run(["ip", "address", "replace", "10.77.0.2/24", "dev", "mr0"])
         harness.run(["ip", "link", "set", "mr0", "up"])
         a.tool("ping")
-        a.tool("sets", "apply", os.path.join(harness.HERE, "rows.ini"))
+        a.tool("sets", "apply", harness.ROWS_INI)
         a.tool("put", "user", "1", "age=7")
         talk(a)
         flood(a)

@@ -225,11 +225,8 @@ def test(build):
     a = harness.Appliance(build, extra="[handoff]\nmax_age = 30s\n")
     oracle, clock, values = Oracle(), counter(int(time.time() * 1e6)), {0}
     a.start()
-    ini = os.path.join(a.dir, "sets.ini")
-    with open(ini, "w") as out:
-        out.write("[set thing]\nid = 9\nkey = u64\ncolumn n = i64\n"
-                  "[set other]\nid = 10\nkey = u64\ncolumn n = i64\n")
-    a.tool("sets", "apply", ini)
+    a.apply("[set thing]\nid = 9\nkey = u64\ncolumn n = i64\n"
+            "[set other]\nid = 10\nkey = u64\ncolumn n = i64\n")
     thing = wire.Client(seconds=10).describe("thing")
     loads = switches = 0
     for kill in range(KILLS):

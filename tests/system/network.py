@@ -322,11 +322,7 @@ def test(build):
     with tempfile.TemporaryDirectory(prefix="millrace-test-") as directory:
         one(build, "tap, checksums by the driver", "net_tap0,iface=mr0", "mr0",
             offloading(os.path.join(directory, "drivers")))
-    # The appliance's end has no address of its own: the kernel would answer for it.
-    harness.run(["ip", "link", "add", "mrv0", "type", "veth", "peer", "name", "mrv1"])
-    for interface in ("mrv0", "mrv1"):
-        harness.run(["ip", "link", "set", interface, "up"])
-    harness.run(["ethtool", "-K", "mrv1", "tx", "off"])
+    harness.veth()
     one(build, "veth, AF_PACKET", "net_af_packet0,iface=mrv0,qpairs=1", "mrv1", mac=harness.mac_of("mrv0"))
 
 

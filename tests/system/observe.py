@@ -70,11 +70,7 @@ def placement(build):
 
 def test(build):
     a = harness.Appliance(build, lcores="slow_above = 100us")
-    table = os.path.join(a.dir, "rows.csv")
-    a.rows("gen", table, ROWS, 1)
-    a.start()
-    a.tool("sets", "apply", os.path.join(harness.HERE, "rows.ini"))
-    a.tool("load", "user", table)
+    a.start_with_rows(ROWS)
 
     # Half the entities of `rows gen` have a row; keys that nobody has are a fifth more.
     before = counters(a)

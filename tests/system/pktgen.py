@@ -15,16 +15,11 @@ def test(build):
     if shutil.which("tcpreplay") is None:
         harness.skip("no tcpreplay here")
     a = harness.Appliance(build, security=harness.TRUSTED)
-    table = os.path.join(a.dir, "rows.csv")
-    sets = os.path.join(harness.HERE, "rows.ini")
-    a.rows("gen", table, ROWS, 1)
-    a.start()
-    a.tool("sets", "apply", sets)
-    a.tool("load", "user", table)
+    a.start_with_rows(ROWS)
     mac = a.telemetry("/ethdev/info,0")["mac_addr"]
     out = os.path.join(a.dir, "captures")
-    harness.run([os.path.join(harness.HERE, "../../bench/pktgen/captures.sh"), out, "user", sets,
-                 "--to-mac", mac, "--keys", "200"], 
+    harness.run([os.path.join(harness.HERE, "../../bench/pktgen/captures.sh"), out, "user",
+                 harness.ROWS_INI, "--to-mac", mac, "--keys", "200"],
                 env=dict(os.environ, MILLRACE=a.program("millrace"), COUNT=str(COUNT)))
     for name, keys in (("uniform", 1), ("zipf", 1), ("batch16", 16), ("absent", 1), ("flows", 1)):
         before = a.telemetry("/millrace/lcores")

@@ -4,7 +4,6 @@
 loop and closed, against an appliance at the other end of a veth pair."""
 
 import json
-import os
 
 import harness
 
@@ -12,18 +11,10 @@ KEYS = 2000
 
 
 def test(build):
-    harness.run(["ip", "link", "add", "mrv0", "type", "veth", "peer", "name", "mrv1"])
-    for end in ("mrv0", "mrv1"):
-        harness.run(["ip", "link", "set", end, "up"])
-    # veth leaves checksums unfinished for a neighbour that it takes to be the kernel.
-    harness.run(["ethtool", "-K", "mrv1", "tx", "off"])
+    harness.veth()
     a = harness.Appliance(build, device="net_af_packet0,iface=mrv0,qpairs=1", rx="0", io="1",
                           interface="mrv1")
-    table = os.path.join(a.dir, "rows.csv")
-    a.rows("gen", table, KEYS, 1)
-    a.start()
-    a.tool("sets", "apply", os.path.join(harness.HERE, "rows.ini"))
-    a.tool("load", "user", table)
+    a.start_with_rows(KEYS)
 
     def blast(*argv):
         before = a.telemetry("/millrace/lcores")["rx"]

@@ -140,11 +140,7 @@ def test(build):
         harness.skip("no prometheus here (Debian package prometheus)")
     a = harness.Appliance(build)
     check_files(a)
-    table = os.path.join(a.dir, "rows.csv")
-    a.rows("gen", table, 20000, 1)
-    a.start()
-    a.tool("sets", "apply", os.path.join(harness.HERE, "rows.ini"))
-    a.tool("load", "user", table)
+    a.start_with_rows(20000)
     exporter = subprocess.Popen([a.program("millrace"), "exporter", "--telemetry",
                                  a.telemetry_path()])
     prometheus = subprocess.Popen(

@@ -50,7 +50,7 @@ def test(build):
 
     a = harness.Appliance(build, rx="1", io="0", lcores="rx_idle = poll")
     a.start()
-    a.tool("sets", "apply", harness.HERE + "/rows.ini")
+    a.tool("sets", "apply", harness.ROWS_INI)
     a.tool("put", "user", "2", "age=1")
     a.tool("get", "user", "2")
     got = calls(a, 1, lambda: [a.tool("get", "user", "2") for _ in range(20)])

@@ -77,12 +77,8 @@ def shoot_report(a, report, name):
 
 def test(build):
     a = harness.Appliance(build)
-    table = os.path.join(a.dir, "rows.csv")
     report = os.path.join(a.dir, "report.html")
-    a.rows("gen", table, 50000, 1)
-    a.start()
-    a.tool("sets", "apply", os.path.join(harness.HERE, "rows.ini"))
-    a.tool("load", "user", table)
+    a.start_with_rows(50000)
     load = subprocess.Popen([a.program("millrace"), "blast", "user", "--server", harness.SERVER,
                              "--rate", "2000", "--duration", "15s", "--keys", "50000", "--zipf", "0.99",
                              "--absent", "10", "--batch", "1-8", "--report", report],

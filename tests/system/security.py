@@ -72,14 +72,6 @@ def find(tree, name):
     return sum(find(value, name) for value in tree.values() if isinstance(value, dict))
 
 
-def set_security(a, old, new):
-    with open(a.config) as source:
-        text = source.read()
-    assert old in text, old
-    with open(a.config, "w") as out:
-        out.write(text.replace(old, new))
-
-
 def reload(a):
     return a.tool("ctl", "reload")
 
@@ -143,25 +135,25 @@ def rotation(a, keys):
 
 def limits(a):
     cookie, _ = hello()
-    set_security(a, "allow = 10.77.0.0/24", "limit_burst = 0s\nlimits = 10.77.0.0/24 20\n"
-                 "allow = 10.77.0.0/24")
+    a.change_config("allow = 10.77.0.0/24", "limit_burst = 0s\nlimits = 10.77.0.0/24 20\n"
+                    "allow = 10.77.0.0/24")
     reload(a)
     before = reasons(a)["rate_limited"]
     answered = sum(ask(request(2, cookie), seconds=0.02) is not None for _ in range(50))
     assert 1 <= answered < 45, answered
     # Late answers do not count as none.
     assert reasons(a)["rate_limited"] > before, reasons(a)
-    set_security(a, "limit_burst = 0s", "limit_burst = 0s\nlimit_dry_run = yes")
+    a.change_config("limit_burst = 0s", "limit_burst = 0s\nlimit_dry_run = yes")
     reload(a)
     assert all(ask(request(2, cookie)) is not None for _ in range(20))
-    set_security(a, "allow = 10.77.0.0/24", "allow = 10.99.0.0/24")
+    a.change_config("allow = 10.77.0.0/24", "allow = 10.99.0.0/24")
     text = reload(a).stdout
     assert "allow = 10.99.0.0/24" in text, text
     assert ask(request(2, cookie)) is None
     assert "10.99.0.0 to 10.99.0.255" in a.tool("ctl", "policy").stdout
-    set_security(a, "allow = 10.99.0.0/24", "trusted = 0.0.0.0/0")
+    a.change_config("allow = 10.99.0.0/24", "trusted = 0.0.0.0/0")
     assert "unsafe" in a.tool("ctl", "reload", ok=(4, 5)).stderr
-    set_security(a, "trusted = 0.0.0.0/0", "trusted = 10.77.0.2")
+    a.change_config("trusted = 0.0.0.0/0", "trusted = 10.77.0.2")
     assert "TRUSTED" in reload(a).stdout
     assert ping(0) == 0 and hello() == (0, 0)
 
@@ -186,7 +178,7 @@ def privileges(build):
         assert threads(a, "Uid") == {"%d\t%d\t%d\t%d" % (uid, uid, uid, uid)}, threads(a, "Uid")
         for field in ("CapEff", "CapPrm"):
             assert threads(a, field) == {"0" * 16}, threads(a, field)
-        a.tool("sets", "apply", os.path.join(harness.HERE, "rows.ini"))
+        a.tool("sets", "apply", harness.ROWS_INI)
         a.tool("put", "user", "2", "age=1")
         a.tool("get", "user", "2")
         a.stop()
@@ -198,13 +190,13 @@ def test(build):
     a = harness.Appliance(build)
     keys = a.dir + "/keys.ini"
     keys_file(keys, SECRETS[:1], [MAC])
-    set_security(a, "writers = 10.77.0.2", "keys = " + keys)
+    a.change_config("writers = 10.77.0.2", "keys = " + keys)
     checked = subprocess.run([a.program("millraced"), "-c", a.config, "--check"], text=True,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert "10.77.0.0 to 10.77.0.255: allowed, with a cookie, writes with a MAC" in checked.stdout, \
         checked.stdout
     a.start()
-    a.tool("sets", "apply", os.path.join(harness.HERE, "rows.ini"))
+    a.tool("sets", "apply", harness.ROWS_INI)
     senders(a)
     writes(a, keys)
     rotation(a, keys)

@@ -48,7 +48,7 @@ def test(build):
     timed("generate", lambda: a.rows("gen", table, ROWS, 1))
     timed("start", a.start)
     harness.run(["ping", "-c", "3", "-i", "0.2", harness.ADDRESS])
-    a.tool("sets", "apply", os.path.join(harness.HERE, "rows.ini"))
+    a.tool("sets", "apply", harness.ROWS_INI)
     assert "user" in a.tool("sets").stdout
     timed("load %d rows" % ROWS, lambda: a.tool("load", "user", table))
     verify(a, table, LOOKUPS)

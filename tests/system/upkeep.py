@@ -33,11 +33,8 @@ def value_of(a, key):
 def test(build):
     a = harness.Appliance(build)
     a.start()
-    ini = os.path.join(a.dir, "thing.ini")
-    with open(ini, "w") as out:
-        out.write("[set thing]\nid = 9\nkey = u64\ncolumn n = i32\n"
-                  "[set other]\nid = 10\nkey = u64\ncolumn n = i32\n")
-    a.tool("sets", "apply", ini)
+    a.apply("[set thing]\nid = 9\nkey = u64\ncolumn n = i32\n"
+            "[set other]\nid = 10\nkey = u64\ncolumn n = i32\n")
 
     # The feed: what was written to this set, in order, and where to go on.
     _, start = tail(a)

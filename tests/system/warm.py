@@ -65,14 +65,11 @@ def test(build):
     set_config(a, memory="2M", mean_row="40")
     a.start()
     assert warm(a)[:2] == ("off", 0), warm(a)
-    ini = os.path.join(a.dir, "thing.ini")
-    with open(ini, "w") as out:
-        out.write("[set thing]\nid = 9\nkey = u64\ncolumn n = i32\n")
     table = os.path.join(a.dir, "rows.csv")
     with open(table, "w") as out:
         out.write("key,n\n")
         out.writelines("%d,%d\n" % (i, i * 3) for i in range(KEYS))
-    a.tool("sets", "apply", ini)
+    a.apply("[set thing]\nid = 9\nkey = u64\ncolumn n = i32\n")
     a.tool("load", "thing", table, "--bulk", "--activate")
 
     traffic(a, SETTLE, 1)
