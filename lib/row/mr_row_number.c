@@ -217,8 +217,10 @@ static bool take_power(struct mr_text text, size_t at, int *power)
 		negative = text.data[at++] == '-';
 	first = at;
 	at = take_digits(text, at, &p);
+	if (at < text.bytes || at == first || at - first > 3)
+		return false;
 	*power += negative ? -(int)p : (int)p;
-	return at == text.bytes && at > first && at - first <= 3;
+	return true;
 }
 
 // What is_decimal() allows, if its digits fit. @return false: read it slowly.
