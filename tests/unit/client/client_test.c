@@ -318,6 +318,59 @@ static void test_steering(void **state)
 	mr_client_close(client);
 }
 
+static void test_times(void **state)
+{
+	const struct fake_faults faults = {
+		.times = {.total_ns = 5000,
+			.parse_ns = 1,
+			.probe_ns = 2,
+			.ring_ns = 3,
+			.queue_ns = 4,
+			.lock_ns = 5,
+			.read_ns = 6,
+			.commit_ns = 7,
+			.met = MR_WIRE_MET_IO | MR_WIRE_MET_STALL},
+	};
+	struct mr_client *client = client_open(client_fake.address, &client_calm);
+	struct mr_client_view *view = client_resolve(client, "user");
+	struct mr_client_key *keys = client_make_keys(100, 300);
+	struct mr_client_result *result;
+	struct mr_client_times t;
+
+	(void)state;
+	fake_set(&client_fake, &faults);
+	assert_int_equal(mr_client_get(client, view, keys, 300, &result), 0);
+	assert_false(mr_client_result_times(result, &t)); // not asked for
+	mr_client_result_free(result);
+	// Of the requests that this takes the longest has the most keys.
+	mr_client_trace(client, 77, true);
+	assert_int_equal(mr_client_get(client, view, keys, 300, &result), 0);
+	assert_true(mr_client_result_times(result, &t));
+	assert_int_equal(t.trace_id, 77);
+	assert_int_equal(t.total_ns, 5000 + 1000 * client_fake.n_keys_max);
+	assert_int_equal(t.parse_ns, 1);
+	assert_int_equal(t.probe_ns, 2);
+	assert_int_equal(t.ring_ns, 3);
+	assert_int_equal(t.queue_ns, 4);
+	assert_int_equal(t.lock_ns, 5);
+	assert_int_equal(t.read_ns, 6);
+	assert_int_equal(t.commit_ns, 7);
+	assert_int_equal(t.met, MR_CLIENT_MET_IO | MR_CLIENT_MET_STALL);
+	client_check_result(result, 100, 300);
+	mr_client_result_free(result);
+	result = client_put_users(client, mr_client_view_schema(view, 0), 0, 1, 1);
+	assert_true(mr_client_result_times(result, &t));
+	assert_int_equal(t.total_ns, 6000);
+	mr_client_result_free(result);
+	// Asked for, of a server that sends none.
+	fake_set(&client_fake, &(struct fake_faults){0});
+	assert_int_equal(mr_client_get(client, view, keys, 1, &result), 0);
+	assert_false(mr_client_result_times(result, &t));
+	mr_client_result_free(result);
+	free(keys);
+	mr_client_close(client);
+}
+
 static void test_lost_is_not_missing(void **state)
 {
 	struct mr_client *client = client_open(client_fake.address, &client_quick);
@@ -609,6 +662,7 @@ int main(void)
 		CLIENT_TEST(test_open_skips_a_dead_server),
 		CLIENT_TEST(test_open_fails_with_a_message),
 		CLIENT_TEST(test_steering),
+		CLIENT_TEST(test_times),
 		CLIENT_TEST(test_unknown_names),
 		CLIENT_TEST(test_a_changed_layout_is_followed),
 		CLIENT_TEST(test_close_with_calls_open),

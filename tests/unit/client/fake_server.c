@@ -415,6 +415,27 @@ static void answer(struct fake *fake, struct out *out, const uint8_t *request, s
 		out_new(out, 0);
 }
 
+static bool wants_times(const struct fake *fake, const struct mr_wire_request *req)
+{
+	return (req->flags & MR_WIRE_F_TIMES) && fake->faults.times.total_ns != 0;
+}
+
+// At the end of an answer's last datagram.
+static void answer_times(const struct fake *fake, struct out *out)
+{
+	struct mr_wire_times times = fake->faults.times;
+	struct datagram *d = out_last(out);
+	uint8_t *flags = d->data + offsetof(struct mr_wire_rep, flags);
+
+	if (d->data[offsetof(struct mr_wire_rep, result)] != MR_WIRE_RESULT_OK)
+		return;
+	times.trace_id = out->req->trace_id;
+	times.total_ns += 1000u * out->req->key_count;
+	mr_wire_times_put(d->data + d->bytes, &times);
+	d->bytes += sizeof(times);
+	mr_store_le16(flags, (uint16_t)(mr_load_le16(flags) | MR_WIRE_R_TIMES));
+}
+
 static void handle(struct fake *fake, const uint8_t *data, size_t bytes, const struct sockaddr *to,
 	socklen_t to_bytes)
 {
@@ -437,7 +458,11 @@ static void handle(struct fake *fake, const uint8_t *data, size_t bytes, const s
 	out.max = fake->faults.max_payload != 0 ? fake->faults.max_payload : 1472;
 	if (bytes > out.max)
 		die("the client sent more than the payload it was told");
+	if (wants_times(fake, &req))
+		out.max -= sizeof(struct mr_wire_times);
 	answer(fake, &out, data, bytes);
+	if (wants_times(fake, &req))
+		answer_times(fake, &out);
 	send_out(fake, &out, to, to_bytes);
 	for (unsigned i = 0; i < out.n; i++)
 		free(out.datagrams[i].data);

@@ -33,16 +33,18 @@ struct fake_faults {
 	unsigned delay_us;      //!< before every reply
 	unsigned stall_us;      //!< does nothing for so long at the start of each stall_every_us
 	unsigned stall_every_us;
-	unsigned max_payload; //!< in HELLO, and of the replies
-	unsigned result;      //!< enum mr_wire_result for GET, PUT and DELETE
-	bool need_cookie;     //!< requests with another cookie than the present one are refused
+	unsigned max_payload;    //!< in HELLO, and of the replies
+	unsigned result;         //!< enum mr_wire_result for GET, PUT and DELETE
+	bool need_cookie;        //!< requests with another cookie than the present one are refused
 	unsigned cookie_valid_s; //!< in HELLO
 	bool need_mac;           //!< writes without a MAC under fake_mac_key are denied
-	bool new_layout;      //!< the second catalog is in force
-	bool second_value;    //!< rows of another event time, of the same length
-	bool alternate;       //!< each GET changes second_value
-	unsigned bad_rows;    //!< that many rows are sent damaged
-	unsigned version;     //!< protocol version spoken, when not ours
+	bool new_layout;         //!< the second catalog is in force
+	bool second_value;       //!< rows of another event time, of the same length
+	bool alternate;          //!< each GET changes second_value
+	unsigned bad_rows;       //!< that many rows are sent damaged
+	unsigned version;        //!< protocol version spoken, when not ours
+	/** What requests that ask for times hear, and 1 us more in all for each key; 0: nothing. */
+	struct mr_wire_times times;
 };
 
 /** The key of need_mac: id 7, FAKE_MAC_HEX in a file. */

@@ -149,6 +149,41 @@ static void test_get(void **state)
 	CHECK("get user 1", 5, "the server refused: denied");
 }
 
+// The stages that the server names, others left out, and what it met with.
+static void test_times(void **state)
+{
+	struct fake_faults faults = {
+		.times = {.total_ns = 11345,
+			.parse_ns = 300,
+			.ring_ns = 4000,
+			.read_ns = 7000,
+			.met = MR_WIRE_MET_IO | MR_WIRE_MET_COMPACTION},
+	};
+
+	(void)state;
+	fake_set(&fake, &faults);
+	CHECK("get user 121 --times", 0,
+		"times: total 12.3 us, parse 0.3 us, ring 4.0 us, read 7.0 us; answered through an "
+		"I/O lcore; store compacting\n");
+	assert_non_null(strstr(out, "121  ok      121  122    r\n"));
+	CHECK("get user 121", 0, "121  ok      121  122    r\n");
+	assert_null(strstr(out, "times:"));
+	faults.times = (struct mr_wire_times){
+		.total_ns = 1000,
+		.probe_ns = 100,
+		.queue_ns = 200,
+		.lock_ns = 300,
+		.commit_ns = 400,
+		.met = MR_WIRE_MET_STALL | MR_WIRE_MET_BREAKER | MR_WIRE_MET_LOOP,
+	};
+	fake_set(&fake, &faults);
+	CHECK("get user 121 --times", 0,
+		"times: total 2.0 us, probe 0.1 us, queue 0.2 us, lock 0.3 us, commit 0.4 us; "
+		"store stalling writes; breaker open; loop stood still\n");
+	fake_set(&fake, &(struct fake_faults){0});
+	CHECK("get user 121 --times", 0, "times: none came\n");
+}
+
 static void test_lost(void **state)
 {
 	(void)state;
@@ -449,6 +484,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_usage),
 		TEST(test_get),
+		TEST(test_times),
 		TEST(test_lost),
 		TEST(test_put_and_del),
 		TEST(test_ping),
