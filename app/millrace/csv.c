@@ -139,7 +139,6 @@ static int cut_cells(struct reader_cells *cells, char *text, size_t bytes)
 {
 	struct cell *cell = cells->cells;
 	size_t *offset = cells->offsets;
-	uint64_t strange = 0;
 	size_t start = 0;
 	unsigned n = 0;
 
@@ -147,7 +146,8 @@ static int cut_cells(struct reader_cells *cells, char *text, size_t bytes)
 		uint64_t w = mr_load_le64((const uint8_t *)text + at);
 		uint64_t commas = zero_bytes(w ^ ',' * EACH_BYTE);
 
-		strange |= zero_bytes(w) | zero_bytes(w ^ '"' * EACH_BYTE);
+		if (mr_unlikely((zero_bytes(w) | zero_bytes(w ^ '"' * EACH_BYTE)) != 0))
+			return -EINVAL;
 		if (mr_unlikely(n + 8 > cells->capacity)) {
 			if (reader_cells_grow(cells) != 0)
 				return -ENOMEM;
@@ -165,7 +165,7 @@ static int cut_cells(struct reader_cells *cells, char *text, size_t bytes)
 		}
 	}
 	cells->n = n;
-	return strange == 0 ? 0 : -EINVAL;
+	return 0;
 }
 
 /**
