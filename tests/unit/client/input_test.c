@@ -225,6 +225,96 @@ static void test_long_files(void **state)
 	free(text);
 }
 
+#define TABLE_COLUMNS_MAX 90u
+
+/** Cells of 0 to 20 bytes, by their number alone. @return the length */
+static size_t table_cell(uint64_t seed, unsigned row, unsigned column, char *cell)
+{
+	static const char alphabet[] = "0123456789.-+eE abcxyz;\r\t\x7f\x80\xff!#+-/";
+	struct mr_rng rng = {.state = (seed << 32 | row) * TABLE_COLUMNS_MAX + column};
+	size_t bytes = mr_rng_below(&rng, 21);
+
+	for (size_t i = 0; i < bytes; i++)
+		cell[i] = alphabet[mr_rng_below(&rng, sizeof(alphabet) - 1)];
+	// At a line's end it would belong to the end.
+	if (bytes > 0 && cell[bytes - 1] == '\r')
+		cell[bytes - 1] = 'r';
+	return bytes;
+}
+
+static size_t write_table(
+	struct mr_rng *rng, unsigned n_rows, unsigned n_columns, uint64_t seed, char *text)
+{
+	char *at = text;
+
+	for (unsigned c = 0; c < n_columns; c++)
+		at += sprintf(at, "%sh%u", c > 0 ? "," : "", c);
+	for (unsigned r = 0; r < n_rows; r++) {
+		// Only some records have quotes at all.
+		bool quotes = mr_rng_below(rng, 4) == 0;
+
+		at += sprintf(at, mr_rng_below(rng, 3) == 0 ? "\r\n" : "\n");
+		for (unsigned c = 0; c < n_columns; c++) {
+			bool quoted = quotes && mr_rng_below(rng, 8) == 0;
+
+			at += sprintf(at, "%s%s", c > 0 ? "," : "", quoted ? "\"" : "");
+			at += table_cell(seed, r, c, at);
+			at += sprintf(at, "%s", quoted ? "\"" : "");
+		}
+	}
+	return (size_t)(at - text);
+}
+
+static void check_record(const struct record *record, uint64_t seed, unsigned row)
+{
+	char cell[32];
+
+	assert_int_equal(record->line, row + 2);
+	for (unsigned c = 0; c < record->n_cells; c++) {
+		const struct cell *got = &record->cells[c];
+		size_t bytes = table_cell(seed, row, c, cell);
+
+		if (got->bytes != bytes || memcmp(got->text, cell, bytes) != 0 ||
+			got->text[bytes] != '\0' || (got->kind == CELL_NULL && bytes > 0) ||
+			(got->kind == CELL_TEXT && bytes == 0) ||
+			(unsigned)atoi(got->name + 1) != c)
+			fail_msg("seed %u, row %u, cell %u: '%s'", (unsigned)seed, row, c,
+				got->text);
+	}
+}
+
+// Commas at every place of the eight bytes that are looked at together, quotes among them or not.
+static void test_tables(void **state)
+{
+	char *text = malloc(1u << 20);
+
+	(void)state;
+	assert_non_null(text);
+	for (uint64_t seed = 1; seed <= 60; seed++) {
+		struct mr_rng rng = {.state = seed};
+		// More than two, so that no record is an empty line.
+		unsigned n_columns = 3 + (unsigned)mr_rng_below(&rng, TABLE_COLUMNS_MAX - 3);
+		unsigned n_rows = 100, n = 0;
+		size_t bytes = write_table(&rng, n_rows, n_columns, seed, text);
+		FILE *file = fmemopen(text, bytes, "r");
+		struct reader *reader = reader_open(file, "f", READER_CSV, NULL);
+		struct mr_err err = {""};
+		struct record record;
+		int rc;
+
+		assert_non_null(reader);
+		while ((rc = reader_next(reader, &record, &err)) == 1) {
+			assert_int_equal(record.n_cells, n_columns);
+			check_record(&record, seed, n++);
+		}
+		if (rc != 0 || n != n_rows)
+			fail_msg("seed %u: %u records: %s", (unsigned)seed, n, err.text);
+		reader_close(reader);
+		fclose(file);
+	}
+	free(text);
+}
+
 // ---- rows --------------------------------------------------------------------------------------
 
 /** What a record came to, as a number: line, content, verdict and message. */
@@ -518,6 +608,7 @@ int main(void)
 		cmocka_unit_test(test_csv),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_long_files),
+		cmocka_unit_test(test_tables),
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_bad_number_names_column_and_value),
