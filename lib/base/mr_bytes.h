@@ -37,8 +37,8 @@ MR_BYTES_DEFINE(64, be, be64toh, htobe64)
 /** memcpy() for what is nearly always short, as keys are: up to 16 bytes without a call. */
 static mr_always_inline void mr_copy_short(void *to, const void *from, size_t n)
 {
-	uint8_t *t = to;
-	const uint8_t *f = from;
+	uint8_t *t = (uint8_t *)to;
+	const uint8_t *f = (const uint8_t *)from;
 
 	if (mr_unlikely(n > 16)) {
 		memcpy(t, f, n);
