@@ -194,7 +194,7 @@ void bench_work_load(struct bench_work *work, uint16_t version, uint64_t first, 
 	const struct mr_schema *schema = schema_of(work, 0);
 	mr_space_t space = mr_space(schema->id, version);
 	struct mr_err err = {""};
-	struct mr_store_bulk *bulk = mr_store_bulk_begin(work->f.store, space, &err);
+	struct mr_store_bulk *bulk = mr_store_bulk_begin(work->f.store, space, false, &err);
 	struct mr_bloom *filter = mr_node_bloom(&work->f.node);
 	uint8_t row[256];
 

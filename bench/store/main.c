@@ -216,7 +216,7 @@ double bulk_rate(struct bench *b)
 	struct bulk_part parts[MR_STORE_BULK_PARTS_MAX];
 	unsigned n_parts = (unsigned)MR_MIN(sysconf(_SC_NPROCESSORS_ONLN), 8L);
 	struct mr_err err = {""};
-	struct mr_store_bulk *bulk = mr_store_bulk_begin(b->store, SPACE, &err);
+	struct mr_store_bulk *bulk = mr_store_bulk_begin(b->store, SPACE, false, &err);
 	double begin = bench_now_ns();
 
 	if (bulk == NULL)

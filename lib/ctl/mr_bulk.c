@@ -154,7 +154,8 @@ static int begin(
 		ret = mr_store_drop_space(b->store, b->space, err);
 	if (ret == 0) {
 		mr_registry_forget_cached(b->registry, b->space);
-		b->load = mr_store_bulk_begin(b->store, b->space, err);
+		b->load = mr_store_bulk_begin(
+			b->store, b->space, b->schema->tables == MR_TABLES_FAST, err);
 		ret = b->load != NULL ? 0 : -errno;
 	}
 	if (ret < 0)

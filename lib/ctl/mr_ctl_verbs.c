@@ -58,12 +58,12 @@ static json_t *beside_json(const struct mr_schema *schema)
 
 static json_t *set_json(const struct mr_schema *schema)
 {
-	return json_pack("{s:s, s:i, s:i, s:o, s:I, s:I, s:s, s:o, s:o}", "name", schema->name,
+	return json_pack("{s:s, s:i, s:i, s:o, s:I, s:I, s:s, s:s, s:o, s:o}", "name", schema->name,
 		"id", (int)schema->id, "version", (int)schema->version, "beside",
 		beside_json(schema), "ttl_us", (json_int_t)schema->ttl_us, "history_us",
 		(json_int_t)schema->history_us, "durability",
-		mr_durability_name(schema->durability), "key", key_json(schema), "columns",
-		columns_json(&schema->shape));
+		mr_durability_name(schema->durability), "tables", mr_tables_name(schema->tables),
+		"key", key_json(schema), "columns", columns_json(&schema->shape));
 }
 
 static json_t *view_json(const struct mr_view *view)
@@ -281,21 +281,25 @@ static int rebuild(const struct mr_admin_request *r, FILE *out, struct mr_err *e
 }
 
 const struct mr_admin_verb mr_ctl_verbs[] = {
-	{"sets-apply", "FILENAME", true, sets_apply, "registers the payload's sets and views", false},
+	{"sets-apply", "FILENAME", true, sets_apply, "registers the payload's sets and views",
+		false},
 	{"sets-plan", "FILENAME", true, sets_plan, "says what sets-apply would change", false},
-	{"switch", "SET VERSION [plan]", false, version_switch, "makes a version the current one", false},
+	{"switch", "SET VERSION [plan]", false, version_switch, "makes a version the current one",
+		false},
 	{"version-add", "SET VERSION [plan]", false, version_add, "adds an empty version", false},
 	{"version-drop", "SET VERSION [plan]", false, version_drop,
 		"deletes a version that is not current, with its rows", false},
 	{"bulk-begin", "SET VERSION LAYOUT ID", false, mr_ctl_bulk_begin,
 		"starts a bulk load, or goes on with the one of that ID; VERSION 0: next", true},
-	{"bulk-rows", "TOKEN PART", true, mr_ctl_bulk_rows, "takes the payload's sorted rows", true},
+	{"bulk-rows", "TOKEN PART", true, mr_ctl_bulk_rows, "takes the payload's sorted rows",
+		true},
 	{"bulk-part-end", "TOKEN PART", false, mr_ctl_bulk_part_end,
 		"writes out a part whose rows have all come", true},
 	{"bulk-finish", "TOKEN [activate]", false, mr_ctl_bulk_finish,
 		"makes them a version of the set", true},
 	{"bulk-abort", "TOKEN", false, mr_ctl_bulk_abort, "gives a bulk load up", true},
-	{"tail", "SET SEQUENCE", false, mr_ctl_tail, "changes of a set from a sequence number on", false},
+	{"tail", "SET SEQUENCE", false, mr_ctl_tail, "changes of a set from a sequence number on",
+		false},
 	{"backup", "DIRECTORY", false, mr_ctl_backup,
 		"copies the store as it is now, while serving", true},
 	{"verify", "", false, mr_ctl_verify, "reads the whole store and compares checksums", true},

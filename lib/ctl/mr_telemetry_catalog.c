@@ -30,7 +30,7 @@ static uint64_t page_end(const struct page *page, unsigned size)
 
 struct set_figures {
 	uint64_t id, version, key_parts, columns, ttl_us, row_fixed_bytes, layout;
-	const char *durability;
+	const char *durability, *tables;
 #define X(name, unit, help) uint64_t name;
 	MR_SET_COUNTERS(X)
 #undef X
@@ -44,6 +44,7 @@ static const struct mr_tel_field set_fields[] = {
 	MR_TEL(set_figures, columns, U64, "columns", "columns"),
 	MR_TEL(set_figures, ttl_us, U64, "us", "time to live; 0: rows do not expire"),
 	MR_TEL(set_figures, durability, POINTER, "text", "sync or wal"),
+	MR_TEL(set_figures, tables, POINTER, "text", "compact or fast"),
 	MR_TEL(set_figures, row_fixed_bytes, U64, "bytes", "of a row without strings and bytes"),
 	MR_TEL(set_figures, layout, U64, "", "hash of the row's layout"),
 #define X(name, unit, help) MR_TEL(set_figures, name, U64, unit, help),
@@ -87,6 +88,7 @@ static int add_set(const struct mr_ctl *ctl, const struct mr_schema *schema, str
 		.columns = schema->shape.n_columns,
 		.ttl_us = schema->ttl_us,
 		.durability = mr_durability_name(schema->durability),
+		.tables = mr_tables_name(schema->tables),
 		.row_fixed_bytes = schema->shape.fixed_bytes,
 		.layout = schema->layout,
 	};

@@ -116,7 +116,11 @@ static void choose(struct mr_warm *w, const struct mr_node *node, const struct m
 			mr_cache_has(node->cache, hash, key.space, key.key, key.key_bytes))
 			continue;
 		w->gets[w->n] = (struct mr_store_get){
-			.space = key.space, .key = key.key, .key_bytes = key.key_bytes};
+			.space = key.space,
+			.key = key.key,
+			.key_bytes = key.key_bytes,
+			.fast = schema->tables == MR_TABLES_FAST,
+		};
 		w->schemas[w->n] = schema;
 		w->pasts[w->n] = past_now(&key.past, now_ticks);
 		w->hashes[w->n] = hash;

@@ -99,6 +99,7 @@ static void read_current(struct mr_io *io, unsigned n)
 		get->space = record->space;
 		get->key = record->row.key;
 		get->key_bytes = record->row.key_bytes;
+		get->fast = record->schema->tables == MR_TABLES_FAST;
 		io->read_of[io->n_reads++] = io->order[i];
 	}
 	if (io->n_reads == 0)

@@ -29,6 +29,7 @@ static void add_read(struct mr_io *io, unsigned i, const struct mr_cache *cache)
 	get->space = lookup->space;
 	get->key = lookup->key;
 	get->key_bytes = lookup->key_bytes;
+	get->fast = lookup->part->schema->tables == MR_TABLES_FAST;
 	// The lease comes before the read: a write in between breaks it.
 	io->leases[io->n_reads] = mr_cache_lease(cache, io->probe.hashes[i]);
 	io->read_of[io->n_reads++] = (uint16_t)i;

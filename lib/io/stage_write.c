@@ -47,6 +47,7 @@ static void add_put(struct mr_io *io, unsigned n, const struct mr_io_record *rec
 		.key_bytes = record->row.key_bytes,
 		.deleted = record->deleted,
 		.keep_history = record->schema->history_us != 0,
+		.fast = record->schema->tables == MR_TABLES_FAST,
 		.event_time_us = record->row.event_time_us,
 		.layout = record->schema->layout,
 		.row = record->row.row,

@@ -14,6 +14,7 @@
  *     beside = 2, 3               # versions that exist beside it; default none
  *     ttl = 7d                    # default 0: never expires
  *     durability = sync           # sync | wal; default sync
+ *     tables = compact            # compact | fast; default compact
  *     history = 30d               # keeps earlier rows this long for as-of reads; default 0: none
  *     column age = i32
  *     column embedding = f32[16]
@@ -79,9 +80,9 @@ size_t mr_catalog_print_view(const struct mr_view *view, char *text, size_t text
  * Puts @p change over @p base: sections of the same name are replaced, others kept. The result is
  * text for mr_catalog_build().
  *
- * A set's id, key and columns cannot change while it has rows of that layout: such a change is
- * refused here with a message that says what differs. TTL, durability, history and views can. A set
- * whose text states no version keeps the one it has.
+ * A set's id, key, columns and tables cannot change while it has rows of that layout: such a change
+ * is refused here with a message that says what differs. TTL, durability, history and views can. A
+ * set whose text states no version keeps the one it has.
  *
  * @return length as snprintf does, or -EINVAL with a message.
  */

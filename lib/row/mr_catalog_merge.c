@@ -98,6 +98,11 @@ static int check_set(const struct mr_catalog *base, const struct mr_schema *new,
 		return fail_key(old, new, err);
 	if (check_columns(old, new, err) < 0)
 		return -EINVAL;
+	if (old->tables != new->tables)
+		return mr_fail(err, EINVAL,
+			"set %s: tables changes from %s to %s, but has rows in the old ones: "
+			"register a new set",
+			old->name, mr_tables_name(old->tables), mr_tables_name(new->tables));
 	return check_versions(old, new, err);
 }
 

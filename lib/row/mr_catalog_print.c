@@ -41,6 +41,8 @@ void mr_catalog_put_set(struct mr_sink *sink, const struct mr_schema *schema)
 	if (schema->history_us != 0)
 		mr_sink_printf(sink, "history = %s\n",
 			mr_format_duration_us(schema->history_us, text, sizeof(text)));
+	if (schema->tables != MR_TABLES_COMPACT)
+		mr_sink_printf(sink, "tables = %s\n", mr_tables_name(schema->tables));
 	for (unsigned i = 0; i < schema->shape.n_columns; i++) {
 		const struct mr_column *c = &schema->shape.columns[i];
 

@@ -42,6 +42,11 @@ const char *mr_durability_name(enum mr_durability durability)
 	return durability == MR_DURABILITY_WAL ? "wal" : "sync";
 }
 
+const char *mr_tables_name(enum mr_tables tables)
+{
+	return tables == MR_TABLES_FAST ? "fast" : "compact";
+}
+
 unsigned mr_type_cell_bytes(enum mr_type type)
 {
 	return type_bytes[type];

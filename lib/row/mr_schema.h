@@ -58,6 +58,15 @@ enum mr_durability {
 
 const char *mr_durability_name(enum mr_durability durability);
 
+/** How the store keeps a set's rows on disk. */
+enum mr_tables {
+	MR_TABLES_COMPACT, //!< as `[store]` says for all sets; the default
+	MR_TABLES_FAST, //!< uncompressed, in small blocks: more disk, cheaper to write and to read
+	MR_TABLES_COUNT,
+};
+
+const char *mr_tables_name(enum mr_tables tables);
+
 struct mr_column {
 	const char *name;
 	enum mr_type type;
@@ -100,6 +109,7 @@ struct mr_schema {
 	uint64_t ttl_us;                    //!< 0: rows do not expire
 	uint64_t history_us; //!< for how long earlier rows can be read as of then; 0: none are kept
 	enum mr_durability durability;
+	enum mr_tables tables;
 	uint8_t n_key_parts;
 	struct mr_key_part key_parts[MR_KEY_PARTS_MAX];
 	uint8_t key_fixed_bytes; //!< length of every key, or 0 when it varies

@@ -5,8 +5,10 @@
  * @file
  * The store: RocksDB behind one contract. Nothing else in the tree knows RocksDB.
  *
- * Column family feature_live holds the newest row of each key, feature_metadata the registry and
- * what must survive a restart. A live key is set (2 bytes, big-endian), version (2 bytes, big-
+ * Column family feature_live holds the newest row of each key, feature_live_fast those of sets that
+ * pay disk for speed (no compression, small blocks; the caller says which with `fast`, and says the
+ * same for as long as a space has rows), feature_metadata the registry and what must survive a
+ * restart. A live key is set (2 bytes, big-endian), version (2 bytes, big-
  * endian), entity key; a live value is struct mr_store_head followed by the row. A delete is kept
  * as a tombstone row, so that an older event that arrives later cannot resurrect the key.
  *
@@ -101,11 +103,12 @@ int mr_store_close(struct mr_store *store, struct mr_err *err);
 
 // ---- reads -------------------------------------------------------------------------------------
 
-/** One row wanted. In: space, key. Out: the rest. */
+/** One row wanted. In: space, key, fast. Out: the rest. */
 struct mr_store_get {
 	mr_space_t space;
 	const void *key;
 	uint8_t key_bytes;
+	bool fast;     //!< rows of this space are in feature_live_fast
 	int8_t result; //!< 0: found; -ENOENT; -EIO; -EUCLEAN: value is not a row
 	bool deleted;  //!< found, but a tombstone: row is empty
 	uint64_t event_time_us;
@@ -162,6 +165,7 @@ struct mr_store_put {
 	uint8_t key_bytes;
 	bool deleted;      //!< writes a tombstone
 	bool keep_history; //!< writes it to feature_historical as well
+	bool fast;         //!< to feature_live_fast instead of feature_live
 	uint64_t event_time_us;
 	uint32_t layout;
 	const void *row;
@@ -223,7 +227,8 @@ struct mr_store_item {
 };
 
 /**
- * Starts a scan of all live rows of a consistent snapshot, or of one space.
+ * Starts a scan of all live rows of a consistent snapshot, or of one space: first those of
+ * feature_live, then those of feature_live_fast, each by key.
  * @param space
  *   0: all. @return the scan, or NULL and errno.
  */
@@ -297,8 +302,8 @@ void mr_store_watch(struct mr_store *store);
 /** What the last look saw, bits of the above. Any thread; one load. */
 uint32_t mr_store_weather(const struct mr_store *store);
 
-/** Column families with rows or metadata: live, historical, metadata. */
-#define MR_STORE_FAMILIES 3u
+/** Column families with rows or metadata: live, live_fast, historical, metadata. */
+#define MR_STORE_FAMILIES 4u
 
 /** Figures of one column family since the store was opened. */
 struct mr_store_family_stats {

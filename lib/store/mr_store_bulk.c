@@ -47,6 +47,7 @@ struct part {
 struct mr_store_bulk {
 	struct mr_store *store;
 	mr_space_t space;
+	enum mr_store_cf live_cf;
 	rocksdb_envoptions_t *env;
 	rocksdb_options_t *options[MR_STORE_CF_COUNT];
 	struct part parts[MR_STORE_BULK_PARTS_MAX];
@@ -152,7 +153,7 @@ static rocksdb_options_t *file_options(const struct mr_store *store, enum mr_sto
 }
 
 struct mr_store_bulk *mr_store_bulk_begin(
-	struct mr_store *store, mr_space_t space, struct mr_err *err)
+	struct mr_store *store, mr_space_t space, bool fast, struct mr_err *err)
 {
 	struct mr_store_bulk *bulk;
 	int ret;
@@ -171,6 +172,7 @@ struct mr_store_bulk *mr_store_bulk_begin(
 	}
 	bulk->store = store;
 	bulk->space = space;
+	bulk->live_cf = mr_store_live_cf(fast);
 	if (snprintf(bulk->dir, sizeof(bulk->dir), "%s/" DIR_PREFIX "XXXXXX", store->path) >=
 			(int)sizeof(bulk->dir) ||
 		mkdtemp(bulk->dir) == NULL) {
@@ -262,8 +264,7 @@ int mr_store_bulk_add(struct mr_store_bulk *bulk, unsigned part_index,
 	if (ret == 0)
 		ret = make_value(part, put, &value_bytes, err);
 	if (ret == 0)
-		ret = run_add(
-			part, &part->live, MR_STORE_CF_LIVE, key, key_bytes, value_bytes, err);
+		ret = run_add(part, &part->live, bulk->live_cf, key, key_bytes, value_bytes, err);
 	if (ret < 0)
 		return ret;
 	part->rows++;
@@ -418,14 +419,14 @@ static int ingest(struct mr_store_bulk *bulk, enum mr_store_cf cf, struct mr_err
 	for (unsigned i = 0; i < MR_STORE_BULK_PARTS_MAX && ret == 0; i++) {
 		const struct part *part = &bulk->parts[i];
 
-		if (cf == MR_STORE_CF_LIVE)
+		if (cf == bulk->live_cf)
 			ret = all_add(&all, &part->live, err);
 		for (size_t k = 0; k < MR_ARRAY_SIZE(part->history) && ret == 0 &&
 				   cf == MR_STORE_CF_HISTORICAL;
 			k++)
 			ret = all_add(&all, part->history[k], err);
 	}
-	if (ret == 0 && (all.n_paths > 0 || cf == MR_STORE_CF_LIVE))
+	if (ret == 0 && (all.n_paths > 0 || cf == bulk->live_cf))
 		ret = run_ingest(bulk, &all, cf, err);
 	free(all.paths);
 	return ret;
@@ -452,7 +453,7 @@ int mr_store_bulk_finish(struct mr_store_bulk *bulk, struct mr_err *err)
 		if (ret == 0)
 			ret = ingest(bulk, MR_STORE_CF_HISTORICAL, err);
 		if (ret == 0)
-			ret = ingest(bulk, MR_STORE_CF_LIVE, err);
+			ret = ingest(bulk, bulk->live_cf, err);
 		if (ret == 0) {
 			ret = write_note(store, bulk->space, rows, true, err);
 			if (ret < 0)

@@ -22,9 +22,13 @@
 
 struct mr_store_bulk;
 
-/** Starts a bulk load of one space. @return NULL with errno and a message. */
+/**
+ * Starts a bulk load of one space.
+ * @param fast
+ *   Its rows belong into feature_live_fast. @return NULL with errno and a message.
+ */
 struct mr_store_bulk *mr_store_bulk_begin(
-	struct mr_store *store, mr_space_t space, struct mr_err *err);
+	struct mr_store *store, mr_space_t space, bool fast, struct mr_err *err);
 
 #define MR_STORE_BULK_PARTS_MAX 16u
 

@@ -19,6 +19,7 @@
 enum mr_store_cf {
 	MR_STORE_CF_DEFAULT, //!< the store's own notes
 	MR_STORE_CF_LIVE,
+	MR_STORE_CF_LIVE_FAST, //!< live rows of sets with `tables = fast`
 	MR_STORE_CF_HISTORICAL,
 	MR_STORE_CF_METADATA,
 	MR_STORE_CF_COUNT,
@@ -30,6 +31,17 @@ extern const char *const mr_store_cf_names[MR_STORE_CF_COUNT];
 #define MR_STORE_HEAD_BYTES ((uint32_t)sizeof(struct mr_store_head))
 
 struct mr_store_policies;
+
+/** The family of a set's live rows. */
+static inline enum mr_store_cf mr_store_live_cf(bool fast)
+{
+	return fast ? MR_STORE_CF_LIVE_FAST : MR_STORE_CF_LIVE;
+}
+
+static inline bool mr_store_cf_is_live(enum mr_store_cf cf)
+{
+	return cf == MR_STORE_CF_LIVE || cf == MR_STORE_CF_LIVE_FAST;
+}
 
 struct mr_store {
 	rocksdb_t *db;

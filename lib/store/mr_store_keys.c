@@ -10,13 +10,15 @@ int mr_store_keys_init(struct mr_store_keys *keys, unsigned n_max)
 		.n_max = n_max,
 		.key = calloc(n_max, sizeof(*keys->key)),
 		.key_bytes = calloc(n_max, sizeof(*keys->key_bytes)),
+		.fast = calloc(n_max, sizeof(*keys->fast)),
 		.slot = calloc(n_max, sizeof(*keys->slot)),
 		.bytes = malloc((size_t)n_max * MR_STORE_KEY_MAX_BYTES),
 		.wanted = calloc(n_max, sizeof(*keys->wanted)),
 		.merge = calloc(n_max, sizeof(*keys->merge)),
 	};
-	if (keys->key == NULL || keys->key_bytes == NULL || keys->slot == NULL ||
-		keys->bytes == NULL || keys->wanted == NULL || keys->merge == NULL)
+	if (keys->key == NULL || keys->key_bytes == NULL || keys->fast == NULL ||
+		keys->slot == NULL || keys->bytes == NULL || keys->wanted == NULL ||
+		keys->merge == NULL)
 		return -ENOMEM;
 	return 0;
 }
@@ -25,6 +27,7 @@ void mr_store_keys_free(struct mr_store_keys *keys)
 {
 	free(keys->key);
 	free(keys->key_bytes);
+	free(keys->fast);
 	free(keys->slot);
 	free(keys->bytes);
 	free(keys->wanted);
@@ -116,6 +119,7 @@ void mr_store_keys_set(struct mr_store_keys *keys, const struct mr_store_get *ge
 		if (i == 0 || compare(&w[i - 1], &w[i]) != 0) {
 			keys->key[keys->n] = (const char *)w[i].key;
 			keys->key_bytes[keys->n] = w[i].key_bytes;
+			keys->fast[keys->n] = gets[w[i].index].fast;
 			keys->n++;
 		}
 		keys->slot[w[i].index] = keys->n - 1;

@@ -22,6 +22,7 @@ struct mr_store_keys {
 	unsigned n; //!< different keys
 	const char **key;
 	size_t *key_bytes;
+	bool *fast;     //!< as asked; the same for all keys of a space
 	uint32_t *slot; //!< caller's index to index of its key
 	uint8_t *bytes;
 	struct mr_store_wanted *wanted, *merge;

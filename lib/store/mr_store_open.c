@@ -17,13 +17,16 @@
 // Notes that an opening writes anew, besides what it copies.
 #define OPEN_ROOM_BYTES (4 * MR_MIB)
 
-// Kept free for flushes and compactions: this, or an eighth of a small file system.
+// Kept free for flushes and compactions: this and a memtable of each family of rows, or an eighth
+// of a small file system.
 #define ROOM_MIN_BYTES (64 * MR_MIB)
+#define ROOM_MEMTABLES 3u
 #define ROOM_MIN_SHARE 8u
 
 const char *const mr_store_cf_names[MR_STORE_CF_COUNT] = {
 	[MR_STORE_CF_DEFAULT] = "default",
 	[MR_STORE_CF_LIVE] = "feature_live",
+	[MR_STORE_CF_LIVE_FAST] = "feature_live_fast",
 	[MR_STORE_CF_HISTORICAL] = "feature_historical",
 	[MR_STORE_CF_METADATA] = "feature_metadata",
 };
@@ -284,7 +287,7 @@ struct mr_store *mr_store_open(const struct mr_store_params *params, struct mr_e
 		return NULL;
 	}
 	store->read_only = params->read_only;
-	store->room_min_bytes = ROOM_MIN_BYTES + 2 * params->memtable_bytes;
+	store->room_min_bytes = ROOM_MIN_BYTES + ROOM_MEMTABLES * params->memtable_bytes;
 	pthread_mutex_init(&store->trouble_lock, NULL);
 	ret = prepare_dir(store, params, err);
 	if (ret == 0)

@@ -10,6 +10,7 @@
 #define BLOOM_BITS_PER_KEY 10.0
 #define MEMTABLE_BLOOM_RATIO 0.02
 #define MEMTABLES_MAX 4
+#define BLOCK_BYTES (4 * MR_KIB)
 
 static uint64_t or_default(uint64_t value, uint64_t otherwise)
 {
@@ -36,13 +37,13 @@ static int compression_of(const char *name, struct mr_err *err)
 	return mr_fail(err, EINVAL, "store: compression '%s': one of none, lz4, zstd", name);
 }
 
-static void set_table(
-	rocksdb_options_t *o, rocksdb_cache_t *cache, const struct mr_store_params *params)
+static void set_table(rocksdb_options_t *o, rocksdb_cache_t *cache,
+	const struct mr_store_params *params, uint64_t block_bytes)
 {
 	rocksdb_block_based_table_options_t *t = rocksdb_block_based_options_create();
 
 	rocksdb_block_based_options_set_block_cache(t, cache);
-	rocksdb_block_based_options_set_block_size(t, or_default(params->block_bytes, 4 * MR_KIB));
+	rocksdb_block_based_options_set_block_size(t, block_bytes);
 	rocksdb_block_based_options_set_block_restart_interval(
 		t, (int)or_default(params->block_restart, 4));
 	rocksdb_block_based_options_set_format_version(t, 5);
@@ -128,7 +129,7 @@ static void no_state(void *arg)
 
 static rocksdb_slicetransform_t *prefix_of(enum mr_store_cf cf)
 {
-	if (cf == MR_STORE_CF_LIVE)
+	if (mr_store_cf_is_live(cf))
 		return rocksdb_slicetransform_create_fixed_prefix(MR_STORE_PREFIX_BYTES);
 	return rocksdb_slicetransform_create(
 		NULL, no_state, entity_of, has_entity, NULL, entity_name);
@@ -149,13 +150,16 @@ int mr_store_make_options(
 		rocksdb_cache_create_lru(or_default(params->block_cache_bytes, 256 * MR_MIB));
 	for (int i = 0; i < MR_STORE_CF_COUNT; i++) {
 		rocksdb_options_t *o = rocksdb_options_create();
+		bool fast = i == MR_STORE_CF_LIVE_FAST;
 
 		store->options[i] = o;
 		set_db(o, params, memtable);
-		set_table(o, store->block_cache, params);
-		if (i != MR_STORE_CF_LIVE && i != MR_STORE_CF_HISTORICAL)
+		// What `tables = fast` means: nothing to decompress, and little to read, for a row.
+		set_table(o, store->block_cache, params,
+			fast ? BLOCK_BYTES : or_default(params->block_bytes, BLOCK_BYTES));
+		if (i == MR_STORE_CF_DEFAULT || i == MR_STORE_CF_METADATA)
 			continue;
-		set_rows(o, params, memtable, compression);
+		set_rows(o, params, memtable, fast ? rocksdb_no_compression : compression);
 		rocksdb_options_set_blob_cache(o, store->block_cache);
 		rocksdb_options_set_prefix_extractor(o, prefix_of((enum mr_store_cf)i));
 		rocksdb_options_set_compaction_filter_factory(

@@ -272,5 +272,5 @@ rocksdb_compactionfilterfactory_t *mr_store_filter_factory(
 	struct mr_store_policies *policies, enum mr_store_cf cf)
 {
 	return rocksdb_compactionfilterfactory_create(policies, factory_free,
-		cf == MR_STORE_CF_LIVE ? make_live : make_historical, filter_name);
+		mr_store_cf_is_live(cf) ? make_live : make_historical, filter_name);
 }

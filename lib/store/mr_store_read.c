@@ -206,22 +206,35 @@ static void end_burst(struct mr_store_reader *r, unsigned n)
 
 // ---- live rows ---------------------------------------------------------------------------------
 
-int mr_store_read_at(struct mr_store_reader *reader, const struct mr_store_snapshot *snapshot,
-	struct mr_store_get *gets, unsigned n)
+// Keys lie by space, and a space is in one family: as many multi-gets as families take turns.
+static void multi_get(struct mr_store_reader *reader)
 {
 	struct mr_store *store = reader->store;
 	struct mr_store_keys *keys = &reader->keys;
+	unsigned end;
+
+	for (unsigned i = 0; i < keys->n; i = end) {
+		for (end = i + 1; end < keys->n && keys->fast[end] == keys->fast[i];)
+			end++;
+		rocksdb_batched_multi_get_cf(store->db, reader->options,
+			store->cf[mr_store_live_cf(keys->fast[i])], end - i, keys->key + i,
+			keys->key_bytes + i, reader->values + i, reader->errors + i, true);
+	}
+	reader->n_pinned = keys->n;
+}
+
+int mr_store_read_at(struct mr_store_reader *reader, const struct mr_store_snapshot *snapshot,
+	struct mr_store_get *gets, unsigned n)
+{
 	int ret;
 
 	ret = begin_burst(reader, gets, n);
 	if (ret <= 0)
 		return ret;
 	mr_store_use_snapshot(reader->options, snapshot);
-	rocksdb_batched_multi_get_cf(store->db, reader->options, store->cf[MR_STORE_CF_LIVE],
-		keys->n, keys->key, keys->key_bytes, reader->values, reader->errors, true);
-	reader->n_pinned = keys->n;
+	multi_get(reader);
 	for (unsigned i = 0; i < n; i++)
-		deliver(reader, keys->slot[i], &gets[i]);
+		deliver(reader, reader->keys.slot[i], &gets[i]);
 	end_burst(reader, n);
 	return 0;
 }

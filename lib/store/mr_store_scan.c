@@ -8,26 +8,50 @@
 
 struct mr_store_scan {
 	struct mr_store *store;
+	struct mr_store_snapshot *own; // NULL: the caller's
 	rocksdb_readoptions_t *options;
 	rocksdb_iterator_t *it;
-	bool started;
+	bool fast;    // the family that it is in
+	bool started; // the family's first row was given
+	mr_space_t space;
 	uint8_t limit[MR_STORE_LIMIT_MAX_BYTES]; // RocksDB keeps a pointer to it
 };
 
+static void enter_family(struct mr_store_scan *scan, bool fast)
+{
+	uint8_t from[MR_STORE_PREFIX_BYTES];
+
+	if (scan->it != NULL)
+		rocksdb_iter_destroy(scan->it);
+	scan->fast = fast;
+	scan->started = false;
+	scan->it = rocksdb_create_iterator_cf(
+		scan->store->db, scan->options, scan->store->cf[mr_store_live_cf(fast)]);
+	rocksdb_iter_seek(scan->it, (const char *)from, mr_store_put_prefix(from, scan->space));
+}
+
 struct mr_store_scan *mr_store_scan_begin(struct mr_store *store, mr_space_t space)
 {
-	return mr_store_scan_begin_at(store, space, NULL);
+	// Both families as of one moment.
+	struct mr_store_snapshot *own = mr_store_snapshot_take(store);
+	struct mr_store_scan *scan = own != NULL ? mr_store_scan_begin_at(store, space, own) : NULL;
+
+	if (scan != NULL)
+		scan->own = own;
+	else
+		mr_store_snapshot_release(own);
+	return scan;
 }
 
 struct mr_store_scan *mr_store_scan_begin_at(
 	struct mr_store *store, mr_space_t space, const struct mr_store_snapshot *snapshot)
 {
 	struct mr_store_scan *scan = calloc(1, sizeof(*scan));
-	uint8_t from[MR_STORE_PREFIX_BYTES];
 
 	if (scan == NULL)
 		return NULL;
 	scan->store = store;
+	scan->space = space;
 	scan->options = rocksdb_readoptions_create();
 	mr_store_use_snapshot(scan->options, snapshot);
 	rocksdb_readoptions_set_total_order_seek(scan->options, 1);
@@ -37,9 +61,7 @@ struct mr_store_scan *mr_store_scan_begin_at(
 	if (space != 0)
 		rocksdb_readoptions_set_iterate_upper_bound(scan->options,
 			(const char *)scan->limit, mr_store_put_limit(scan->limit, space));
-	scan->it =
-		rocksdb_create_iterator_cf(store->db, scan->options, store->cf[MR_STORE_CF_LIVE]);
-	rocksdb_iter_seek(scan->it, (const char *)from, mr_store_put_prefix(from, space));
+	enter_family(scan, false);
 	return scan;
 }
 
@@ -64,22 +86,34 @@ int mr_store_parse_item(const char *key, size_t key_bytes, const char *value, si
 	return 0;
 }
 
+// @return 1: the iterator is at a row; 0: the end; -EIO with a message
+static int step(struct mr_store_scan *scan, struct mr_err *err)
+{
+	char *text = mr_store_fault(MR_STORE_FAULT_SCAN);
+
+	if (text == NULL && scan->started && rocksdb_iter_valid(scan->it))
+		rocksdb_iter_next(scan->it);
+	scan->started = true;
+	if (text == NULL && rocksdb_iter_valid(scan->it))
+		return 1;
+	if (text == NULL)
+		rocksdb_iter_get_error(scan->it, &text);
+	return mr_store_fail(scan->store, err, text, "scan") < 0 ? -EIO : 0;
+}
+
 int mr_store_scan_next(
 	struct mr_store_scan *scan, struct mr_store_item *ret_item, struct mr_err *err)
 {
-	char *text = mr_store_fault(MR_STORE_FAULT_SCAN);
 	const char *key, *value;
 	size_t key_bytes, value_bytes;
+	int ret = step(scan, err);
 
-	if (text != NULL)
-		return mr_store_fail(scan->store, err, text, "scan") < 0 ? -EIO : 0;
-	if (scan->started && rocksdb_iter_valid(scan->it))
-		rocksdb_iter_next(scan->it);
-	scan->started = true;
-	if (!rocksdb_iter_valid(scan->it)) {
-		rocksdb_iter_get_error(scan->it, &text);
-		return mr_store_fail(scan->store, err, text, "scan") < 0 ? -EIO : 0;
+	if (ret == 0 && !scan->fast) {
+		enter_family(scan, true);
+		ret = step(scan, err);
 	}
+	if (ret <= 0)
+		return ret;
 	key = rocksdb_iter_key(scan->it, &key_bytes);
 	value = rocksdb_iter_value(scan->it, &value_bytes);
 	if (mr_store_parse_item(key, key_bytes, value, value_bytes, ret_item) < 0)
@@ -94,5 +128,6 @@ void mr_store_scan_end(struct mr_store_scan *scan)
 		return;
 	rocksdb_iter_destroy(scan->it);
 	rocksdb_readoptions_destroy(scan->options);
+	mr_store_snapshot_release(scan->own);
 	free(scan);
 }

@@ -26,6 +26,12 @@ static uint64_t sum(struct mr_store *store, const char *name)
 	return total;
 }
 
+static uint64_t sum_live(struct mr_store *store, const char *name)
+{
+	return mr_store_figure(store, MR_STORE_CF_LIVE, name) +
+	       mr_store_figure(store, MR_STORE_CF_LIVE_FAST, name);
+}
+
 static uint64_t files_at_level(struct mr_store *store, enum mr_store_cf cf, unsigned level)
 {
 	char name[48], *text;
@@ -68,7 +74,7 @@ uint64_t mr_store_sequence(struct mr_store *store)
 
 uint64_t mr_store_estimated_keys(struct mr_store *store)
 {
-	return mr_store_figure(store, MR_STORE_CF_LIVE, "rocksdb.estimate-num-keys");
+	return sum_live(store, "rocksdb.estimate-num-keys");
 }
 
 static uint64_t load(_Atomic uint64_t *counter)
@@ -92,8 +98,7 @@ void mr_store_stats(struct mr_store *store, struct mr_store_stats *ret_stats)
 			mr_store_figure(store, MR_STORE_CF_LIVE, "rocksdb.num-running-compactions"),
 		.running_flushes =
 			mr_store_figure(store, MR_STORE_CF_LIVE, "rocksdb.num-running-flushes"),
-		.write_stopped =
-			mr_store_figure(store, MR_STORE_CF_LIVE, "rocksdb.is-write-stopped"),
+		.write_stopped = sum_live(store, "rocksdb.is-write-stopped") > 0,
 		.delayed_write_bytes_per_s = mr_store_figure(
 			store, MR_STORE_CF_LIVE, "rocksdb.actual-delayed-write-rate"),
 		.reads = load(&store->reads),
@@ -104,7 +109,8 @@ void mr_store_stats(struct mr_store *store, struct mr_store_stats *ret_stats)
 		.errors = load(&store->errors),
 	};
 	for (unsigned i = 0; i < MR_ARRAY_SIZE(ret_stats->levels_files); i++)
-		ret_stats->levels_files[i] = files_at_level(store, MR_STORE_CF_LIVE, i);
+		ret_stats->levels_files[i] = files_at_level(store, MR_STORE_CF_LIVE, i) +
+		                             files_at_level(store, MR_STORE_CF_LIVE_FAST, i);
 }
 
 void mr_store_watch(struct mr_store *store)
@@ -114,7 +120,8 @@ void mr_store_watch(struct mr_store *store)
 	mr_store_look_at_room(store);
 	if (mr_store_figure(store, MR_STORE_CF_LIVE, "rocksdb.num-running-compactions") > 0)
 		weather |= MR_STORE_COMPACTING;
-	if (mr_store_figure(store, MR_STORE_CF_LIVE, "rocksdb.is-write-stopped") > 0 ||
+	// The rate is the database's; which writes are stopped, a family's.
+	if (sum_live(store, "rocksdb.is-write-stopped") > 0 ||
 		mr_store_figure(store, MR_STORE_CF_LIVE, "rocksdb.actual-delayed-write-rate") > 0)
 		weather |= MR_STORE_STALLING;
 	atomic_store_explicit(&store->weather, weather, memory_order_relaxed);
@@ -189,8 +196,8 @@ static void text_figures(
 int mr_store_family_stats(
 	struct mr_store *store, unsigned family, struct mr_store_family_stats *ret_stats)
 {
-	static const enum mr_store_cf families[MR_STORE_FAMILIES] = {
-		MR_STORE_CF_LIVE, MR_STORE_CF_HISTORICAL, MR_STORE_CF_METADATA};
+	static const enum mr_store_cf families[MR_STORE_FAMILIES] = {MR_STORE_CF_LIVE,
+		MR_STORE_CF_LIVE_FAST, MR_STORE_CF_HISTORICAL, MR_STORE_CF_METADATA};
 	struct mr_store_family_stats stats;
 	enum mr_store_cf cf;
 

@@ -114,7 +114,7 @@ static int verify_family(struct mr_store *store, enum mr_store_cf cf,
 	rocksdb_readoptions_t *options, const _Atomic bool *cancel,
 	struct mr_store_verified *verified, struct mr_err *err)
 {
-	bool rows = cf == MR_STORE_CF_LIVE || cf == MR_STORE_CF_HISTORICAL;
+	bool rows = mr_store_cf_is_live(cf) || cf == MR_STORE_CF_HISTORICAL;
 	rocksdb_iterator_t *it = rocksdb_create_iterator_cf(store->db, options, store->cf[cf]);
 	char *text = NULL, what[96];
 	int ret = 0;

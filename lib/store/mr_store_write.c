@@ -34,7 +34,7 @@ static void batch_put(
 	uint8_t key[MR_STORE_HISTORY_KEY_MAX_BYTES];
 	uint32_t key_bytes = mr_store_put_key(key, put->space, put->key, put->key_bytes);
 
-	batch_put_row(store, batch, MR_STORE_CF_LIVE, key, key_bytes, put);
+	batch_put_row(store, batch, mr_store_live_cf(put->fast), key, key_bytes, put);
 	if (!put->keep_history)
 		return;
 	key_bytes = mr_store_put_history_key(
@@ -176,10 +176,12 @@ static bool has_rows(struct mr_store *store, enum mr_store_cf cf, mr_space_t spa
 
 int mr_store_drop_space(struct mr_store *store, mr_space_t space, struct mr_err *err)
 {
-	static const enum mr_store_cf families[] = {MR_STORE_CF_LIVE, MR_STORE_CF_HISTORICAL};
+	static const enum mr_store_cf families[] = {
+		MR_STORE_CF_LIVE, MR_STORE_CF_LIVE_FAST, MR_STORE_CF_HISTORICAL};
 	uint8_t from[MR_STORE_PREFIX_BYTES], limit[MR_STORE_LIMIT_MAX_BYTES];
 	uint32_t from_bytes = mr_store_put_prefix(from, space);
 	uint32_t limit_bytes = mr_store_put_limit(limit, space);
+	bool has[MR_ARRAY_SIZE(families)], any = false;
 	rocksdb_writebatch_t *batch;
 	char what[48];
 	int ret;
@@ -189,13 +191,17 @@ int mr_store_drop_space(struct mr_store *store, mr_space_t space, struct mr_err 
 		return ret;
 	// Without rows nothing is written: a bulk load's files go to the last level at once only
 	// where no range was deleted, and are compacted down to it otherwise.
-	if (!has_rows(store, MR_STORE_CF_LIVE, space) &&
-		!has_rows(store, MR_STORE_CF_HISTORICAL, space))
+	for (size_t i = 0; i < MR_ARRAY_SIZE(families); i++)
+		any |= has[i] = has_rows(store, families[i], space);
+	if (!any)
 		return 0;
+	// By this one the change feed tells of the drop.
+	has[0] = true;
 	batch = rocksdb_writebatch_create();
 	for (size_t i = 0; i < MR_ARRAY_SIZE(families); i++)
-		rocksdb_writebatch_delete_range_cf(batch, store->cf[families[i]],
-			(const char *)from, from_bytes, (const char *)limit, limit_bytes);
+		if (has[i])
+			rocksdb_writebatch_delete_range_cf(batch, store->cf[families[i]],
+				(const char *)from, from_bytes, (const char *)limit, limit_bytes);
 	snprintf(what, sizeof(what), "drop set %u version %u", mr_space_set(space),
 		mr_space_version(space));
 	return mr_store_write_batch(store, batch, true, what, err);

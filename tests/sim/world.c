@@ -29,7 +29,8 @@ static const char *catalog_of(unsigned current, char *text, size_t bytes)
 
 	snprintf(text, bytes,
 		"[set a]\nid = 1\nkey = u64\ndurability = wal\nhistory = 1h\n%scolumn b = bytes\n"
-		"[set b]\nid = 2\nkey = u64\nttl = 10s\ndurability = wal\nhistory = 1h\n%s"
+		"[set b]\nid = 2\nkey = u64\nttl = 10s\ndurability = wal\nhistory = 1h\ntables = "
+		"fast\n%s"
 		"column b = bytes\n"
 		"[set c]\nid = 3\nkey = u64\ndurability = wal\n%scolumn b = bytes\n"
 		"[view all]\nid = 1\ncolumns = a.*, b.*, c.*\n"

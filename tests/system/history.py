@@ -238,7 +238,8 @@ class Operator(threading.Thread):
 def prepare(a):
     """Two sets; of flip both versions, with the rows that are never deleted. Returns (sets, history)."""
     a.apply("".join("[set %s]\nid = %d\nkey = u64\ndurability = %s\ncolumn n = i64\n"
-                    "column tail = bytes\n" % (name, i + 1, ["sync", "wal"][i])
+                    "tables = %s\ncolumn tail = bytes\n"
+                    % (name, i + 1, ["sync", "wal"][i], ["compact", "fast"][i])
                     for i, name in enumerate(["still", "flip"])))
     a.tool("version", "add", "flip", "2")
     client = wire.Client(seconds=5)

@@ -226,7 +226,7 @@ def test(build):
     oracle, clock, values = Oracle(), counter(int(time.time() * 1e6)), {0}
     a.start()
     a.apply("[set thing]\nid = 9\nkey = u64\ncolumn n = i64\n"
-            "[set other]\nid = 10\nkey = u64\ncolumn n = i64\n")
+            "[set other]\nid = 10\nkey = u64\ntables = fast\ncolumn n = i64\n")
     thing = wire.Client(seconds=10).describe("thing")
     loads = switches = 0
     for kill in range(KILLS):

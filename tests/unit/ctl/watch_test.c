@@ -195,7 +195,7 @@ static void test_watchdog_io(void **state)
 	pthread_t thread;
 
 	(void)state;
-	snprintf(path, sizeof(path), "%s/000017.sst", w.rig.dir);
+	snprintf(path, sizeof(path), "%s/999917.sst", w.rig.dir);
 	assert_int_equal(mkfifo(path, 0600), 0);
 	reader.fifo = open(path, O_RDWR);
 	assert_int_equal(pthread_create(&thread, NULL, read_for_ever, &reader), 0);
@@ -209,7 +209,7 @@ static void test_watchdog_io(void **state)
 		memset(&dog, 0, sizeof(dog));
 		assert_int_equal(
 			mr_watchdog_check_io(&dog, w.io, N_IO, &clock, 3000000, 1000, stuck), 1);
-	} while (strstr(stuck[0].where, "000017.sst") == NULL);
+	} while (strstr(stuck[0].where, "999917.sst") == NULL);
 	assert_int_equal(strncmp(stuck[0].where, "read of /", 9), 0);
 	assert_int_equal(stuck[0].io, 1);
 	assert_int_equal(stuck[0].stage, MR_IO_STAGE_read);

@@ -39,6 +39,7 @@ static const char sample[] = "# features of a shop\n"
 			     "[set pair]\n"
 			     "id = 900\n"
 			     "key = user:u64, site:string\n"
+			     "tables = fast\n"
 			     "column hits = i64\n"
 			     "[view all_items]\n"
 			     "id = 1\n"
@@ -62,6 +63,8 @@ static void test_sample(void **state)
 	assert_int_equal(user->version, 4);
 	assert_true(user->ttl_us == UINT64_C(36) * 3600 * 1000000);
 	assert_int_equal(user->durability, MR_DURABILITY_WAL);
+	assert_int_equal(user->tables, MR_TABLES_COMPACT);
+	assert_int_equal(mr_catalog_set_by_id(b.catalog, 900)->tables, MR_TABLES_FAST);
 	assert_int_equal(user->history_us, UINT64_C(30) * 86400 * 1000000);
 	assert_int_equal(user->key_fixed_bytes, 8);
 	assert_int_equal(user->shape.fixed_bytes, 8 + 4 + 64 + 4);
@@ -141,6 +144,8 @@ static const struct {
 	{SET "history = maybe\n", "f.ini:5: [set s] history = maybe: ", "30d"},
 	{SET "durability = maybe\n", "f.ini:5: [set s] durability = maybe: ", "sync or wal"},
 	{SET "durability = wal\ndurability = wal\n", "f.ini:6: ", "twice"},
+	{SET "tables = plain\n", "f.ini:5: [set s] tables = plain: ", "compact or fast"},
+	{SET "tables = fast\ntables = fast\n", "f.ini:6: ", "twice"},
 	{SET "colum b = i32\n", "f.ini:5: [set s] colum b = i32: ", "unknown key"},
 	{SET "column = i32\n", "f.ini:5: ", "unknown key"},
 	{SET "column a = i64\n", "f.ini:5: [set s] column a = i64: ", "column a twice"},
@@ -418,6 +423,8 @@ static const struct {
 	{"[set item]\nid = 2\nkey = u64\ncolumn price = f64\ncolumn tag = bytes\n"
 	 "column more = bool\n",
 		"column number 3 changes from nothing to 'more = bool'", NULL, NULL},
+	{"[set pair]\nid = 900\nkey = user:u64, site:string\ncolumn hits = i64\n",
+		"set pair: tables changes from fast to compact", NULL, NULL},
 };
 
 static void run_merge(const struct built *base, unsigned i)

@@ -58,7 +58,7 @@ static void test_failed_sync_is_final(void **state)
 		}
 		assert_int_equal(mr_store_meta_put(store, "k", "v", 1, &err), -EROFS);
 		assert_int_equal(mr_store_commit(store, NULL, 0, true, &err), -EROFS);
-		assert_null(mr_store_bulk_begin(store, 1, &err));
+		assert_null(mr_store_bulk_begin(store, 1, false, &err));
 		assert_int_equal(errno, EROFS);
 		assert_int_equal(get_u64(store, 1, 1, &time_us), 0);
 		assert_true(time_us == 1);
@@ -163,7 +163,7 @@ static void test_messages(void **state)
 static void test_bulk_cut_short(void **state)
 {
 	struct mr_store *store = store_open(dir);
-	struct mr_store_bulk *bulk = mr_store_bulk_begin(store, 9, NULL);
+	struct mr_store_bulk *bulk = mr_store_bulk_begin(store, 9, false, NULL);
 	struct mr_store_put put = {.space = 9, .key = "k", .key_bytes = 1};
 	struct mr_store_change change;
 	struct mr_store_feed *feed;
@@ -222,7 +222,7 @@ static void check_key(struct mr_store *store, const struct oracle *o, uint64_t k
 
 static void try_bulk(struct mr_store *store, struct oracle *o)
 {
-	struct mr_store_bulk *bulk = mr_store_bulk_begin(store, 2, NULL);
+	struct mr_store_bulk *bulk = mr_store_bulk_begin(store, 2, false, NULL);
 	struct mr_store_put put = {.space = 2, .key = "k", .key_bytes = 1, .keep_history = true};
 
 	if (bulk == NULL)

@@ -97,7 +97,7 @@ static void drop_some(struct mr_store *store, struct log *log)
 static void bulk_some(struct mr_store *store, struct log *log)
 {
 	struct mr_store_snapshot *snapshot = NULL;
-	struct mr_store_bulk *bulk = mr_store_bulk_begin(store, 77, NULL);
+	struct mr_store_bulk *bulk = mr_store_bulk_begin(store, 77, false, NULL);
 	struct mr_store_put put = {.space = 77, .key = "bulk", .key_bytes = 4};
 
 	assert_non_null(bulk);
@@ -399,7 +399,7 @@ static bool has_bulk_dirs(void)
 static void bulk_model(struct mr_store *store, const struct model *model, mr_space_t space)
 {
 	static uint8_t row[ROW_MAX_BYTES];
-	struct mr_store_bulk *bulk = mr_store_bulk_begin(store, space, NULL);
+	struct mr_store_bulk *bulk = mr_store_bulk_begin(store, space, model_fast(space), NULL);
 	struct mr_err err = {""};
 	uint64_t n = 0;
 
@@ -436,8 +436,7 @@ static void check_history(struct mr_store *store, const struct model *model, uns
 
 	for (unsigned i = 0; i < MODEL_KEYS; i++) {
 		const struct model_entry *e = &model->entries[i];
-		struct mr_store_get get = {
-			.space = e->space, .key = e->key, .key_bytes = e->key_bytes};
+		struct mr_store_get get = model_get(e);
 
 		assert_int_equal(mr_store_read_as_of(reader, NULL, UINT64_MAX, &get, 1), 0);
 		model_check(e, &get);
@@ -505,7 +504,7 @@ static void test_bulk_refuses(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < MR_ARRAY_SIZE(cases); i++) {
-		struct mr_store_bulk *bulk = mr_store_bulk_begin(store, 1, NULL);
+		struct mr_store_bulk *bulk = mr_store_bulk_begin(store, 1, false, NULL);
 		struct mr_store_put put = {.space = 1, .key = cases[i].first};
 		struct mr_err err = {""};
 
@@ -521,7 +520,7 @@ static void test_bulk_refuses(void **state)
 		mr_store_bulk_abort(bulk);
 	}
 	assert_false(has_bulk_dirs());
-	assert_int_equal(mr_store_bulk_finish(mr_store_bulk_begin(store, 1, NULL), NULL), 0);
+	assert_int_equal(mr_store_bulk_finish(mr_store_bulk_begin(store, 1, false, NULL), NULL), 0);
 	mr_store_bulk_abort(NULL);
 	assert_true(mr_store_sequence(store) == before);
 	store_close(store);
@@ -531,7 +530,7 @@ static void test_bulk_refuses(void **state)
 static void test_bulk_is_invisible(void **state)
 {
 	struct mr_store *store = store_open(dir);
-	struct mr_store_bulk *bulk = mr_store_bulk_begin(store, 1, NULL);
+	struct mr_store_bulk *bulk = mr_store_bulk_begin(store, 1, false, NULL);
 	struct mr_store_put put = {.space = 1, .key_bytes = 8};
 	char path[DIR_MAX_BYTES + 32];
 	uint64_t time_us;

@@ -77,6 +77,23 @@ void model_init(struct model *model, struct mr_rng *rng);
 /** A random change of a random key, entered in the model. Row memory: @p row, ROW_MAX_BYTES. */
 struct mr_store_put model_change(struct model *model, struct mr_rng *rng, uint8_t *row);
 
+/** Which family a space's rows are in: neighbours differ. */
+static inline bool model_fast(mr_space_t space)
+{
+	return space % 3 == 0;
+}
+
+/** Asks for an entry. */
+static inline struct mr_store_get model_get(const struct model_entry *e)
+{
+	return (struct mr_store_get){
+		.space = e->space,
+		.key = e->key,
+		.key_bytes = e->key_bytes,
+		.fast = model_fast(e->space),
+	};
+}
+
 /** Asserts that a read agrees with the model. */
 void model_check(const struct model_entry *entry, const struct mr_store_get *get);
 

@@ -202,11 +202,7 @@ static void test_snapshot(void **state)
 	assert_int_equal(mr_store_compact(store, NULL), 0);
 	for (unsigned i = 0; i < MODEL_KEYS; i++) {
 		n_present += then.entries[i].present;
-		gets[i] = (struct mr_store_get){
-			.space = then.entries[i].space,
-			.key = then.entries[i].key,
-			.key_bytes = then.entries[i].key_bytes,
-		};
+		gets[i] = model_get(&then.entries[i]);
 	}
 	assert_int_equal(mr_store_read_at(reader, snapshot, gets, MODEL_KEYS), 0);
 	for (unsigned i = 0; i < MODEL_KEYS; i++)
@@ -361,7 +357,7 @@ static void test_policy_on_history(void **state)
 static void test_family_stats(void **state)
 {
 	static const char *const names[] = {
-		"feature_live", "feature_historical", "feature_metadata"};
+		"feature_live", "feature_live_fast", "feature_historical", "feature_metadata"};
 	struct mr_store *store = store_open(dir);
 	struct mr_store_family_stats stats;
 

@@ -43,8 +43,7 @@ static void read_burst(
 		const struct model_entry *e = &model->entries[mr_rng_below(rng, MODEL_KEYS)];
 
 		want[i] = e;
-		gets[i] = (struct mr_store_get){
-			.space = e->space, .key = e->key, .key_bytes = e->key_bytes};
+		gets[i] = model_get(e);
 	}
 	assert_int_equal(mr_store_read(reader, gets, n), 0);
 	for (unsigned i = 0; i < n; i++)
