@@ -132,15 +132,18 @@ static void send_get(struct path *p, unsigned n)
 	send_datagram(p, payload, mr_wire_get_encode(payload, sizeof(payload), &ask, keys, n));
 }
 
-// So many requests under way that the I/O lcore finds full bursts. @return keys/s of its time
+static const unsigned read_sizes[] = {1, 16, 64};
+
+// So many requests under way that the I/O lcore finds full bursts. In all passes no more keys than
+// there are rows. @return keys/s of its time
 static double read_pass(struct path *p, unsigned n)
 {
+	uint64_t keys = p->b->n_rows / (PASSES * MR_ARRAY_SIZE(read_sizes) + 1);
 	uint64_t found = mr_fixture_io_count(&p->f, store_found);
 	uint64_t reads = mr_fixture_io_count(&p->f, store_reads);
-	double begin = bench_now_ns();
 	uint64_t cycles = 0;
 
-	while (bench_now_ns() - begin < PASS_NS / 2) {
+	for (uint64_t asked = 0; asked < keys; asked += REQUESTS * n) {
 		for (unsigned i = 0; i < REQUESTS; i++)
 			send_get(p, n);
 		while (under_way(p) > 0) {
@@ -163,21 +166,20 @@ static double read_pass(struct path *p, unsigned n)
 
 static void path_reads(struct path *p, const char *what)
 {
-	static const unsigned sizes[] = {1, 16, 64};
-	double rates[MR_ARRAY_SIZE(sizes)][PASSES], base[PASSES];
+	double rates[MR_ARRAY_SIZE(read_sizes)][PASSES], base[PASSES];
 	struct bench_stat reference;
 	char name[64];
 
 	for (unsigned pass = 0; pass < PASSES; pass++) {
 		base[pass] = db_bench_rate(p->b, 64);
-		for (unsigned i = 0; i < MR_ARRAY_SIZE(sizes); i++)
-			rates[i][pass] = read_pass(p, sizes[i]);
+		for (unsigned i = 0; i < MR_ARRAY_SIZE(read_sizes); i++)
+			rates[i][pass] = read_pass(p, read_sizes[i]);
 	}
 	reference = bench_stat_of(base, PASSES);
-	for (unsigned i = 0; i < MR_ARRAY_SIZE(sizes); i++) {
+	for (unsigned i = 0; i < MR_ARRAY_SIZE(read_sizes); i++) {
 		struct bench_stat stat = bench_stat_of(rates[i], PASSES);
 
-		snprintf(name, sizeof(name), "io-lcore get%u, %s", sizes[i], what);
+		snprintf(name, sizeof(name), "io-lcore get%u, %s", read_sizes[i], what);
 		if (reference.median > 0)
 			bench_line_ratio(
 				name, "rate", stat.median, &stat, "keys/s", reference.median);

@@ -159,6 +159,9 @@ bool mr_cache_get(struct mr_cache *cache, uint64_t hash, mr_space_t space, const
 /** Takes a lease. To be called before the store is read. */
 struct mr_cache_lease mr_cache_lease(const struct mr_cache *cache, uint64_t hash);
 
+/** Asks for what a fill of the key will read, some time before it. */
+void mr_cache_prefetch_fill(struct mr_cache *cache, uint64_t hash);
+
 /** A row to put in. @p row may be NULL when deleted. */
 struct mr_cache_row {
 	uint64_t hash;

@@ -11,10 +11,19 @@
 // A hand walks over the buckets, a few for each eviction, and keeps the worst rows that it met in
 // a small pool; the worst of the pool goes. In one turn of the hand, during which a few per cent
 // of the rows are evicted, every row was looked at, so that the victim is always among the worst
-// few per cent. Small caches are looked through whole each time, which is exact LRU-K.
+// few per cent. The hand walks for several evictions at once: rows are then ranked in a loop with
+// next to nothing else in it. Small caches are looked through whole each time, which is exact
+// LRU-K.
 #include "mr_cache_priv.h"
 
-#define HAND_BUCKETS 8u
+#include <stddef.h>
+
+#define HAND_BUCKETS 8u        // an eviction
+#define HAND_BATCH_MAX 16u     // evictions that the hand walks for at once
+#define HAND_BATCH_BUCKETS 64u // as many of the cache's buckets ask for one more
+#define MET_MAX 32u
+#define POOL_ENOUGH 32u // of so many only worse rows are worth keeping
+#define VICTIMS_AHEAD 3u
 #define EVICT_TRIES 64u
 #define ALLOC_EVICTIONS_MAX 1024u
 #define RELOCATE_TRIES 64u
@@ -58,18 +67,14 @@ static mr_always_inline unsigned spread_of(unsigned k, uint32_t stamp)
 
 static mr_always_inline uint32_t score_of(struct order o, uint32_t stamp)
 {
-	unsigned age = mr_cache_stamp_age(stamp, o.now_ticks);
-	uint32_t score = age;
+	unsigned age = mr_cache_stamp_age(stamp, o.now_ticks), spread = spread_of(o.k, stamp);
+	uint32_t score = o.plain ? age + spread : MR_MAX(age, spread);
 
-	if (!o.plain && age <= o.window_ticks)
-		return age;
-	if (mr_cache_is_stranger(o.k, stamp))
-		score = SCORE_STRANGER | age;
-	else if (o.plain)
-		score = age + spread_of(o.k, stamp);
-	else
-		score = MR_MAX(age, spread_of(o.k, stamp));
-	return age > o.window_ticks ? score | SCORE_ELIGIBLE : score;
+	// why without branches: nobody can tell what the next row is.
+	score = mr_cache_is_stranger(o.k, stamp) ? SCORE_STRANGER | age : score;
+	if (o.plain)
+		return age > o.window_ticks ? score | SCORE_ELIGIBLE : score;
+	return age > o.window_ticks ? score | SCORE_ELIGIBLE : age;
 }
 
 uint32_t mr_cache_score(const struct mr_cache *cache, uint32_t stamp, uint64_t now_ticks)
@@ -180,51 +185,194 @@ static void pool_remove(struct mr_cache *cache, unsigned at)
 		(cache->n_pool - at) * sizeof(*cache->pool));
 }
 
-// The pool is sorted, the worst row last.
-static void pool_insert(struct mr_cache *cache, const struct mr_cache_candidate *c)
+// Into a list that is sorted, the worst row last.
+static void insert_sorted(
+	struct mr_cache_candidate *list, unsigned n, const struct mr_cache_candidate *c)
 {
 	unsigned at;
 
-	for (at = cache->n_pool; at > 0 && cache->pool[at - 1].rank < c->rank; at--)
-		cache->pool[at] = cache->pool[at - 1];
-	cache->pool[at] = *c;
-	cache->n_pool++;
+	for (at = n; at > 0 && list[at - 1].rank < c->rank; at--)
+		list[at] = list[at - 1];
+	list[at] = *c;
 }
 
-static void pool_offer(struct mr_cache *cache, const struct mr_cache_candidate *c)
-{
-	unsigned at;
+/** Rows that the hand has met just now, and that may be worse than some of the pool. */
+struct met {
+	struct order o;
+	uint64_t limit; // only smaller ranks are worth keeping
+	unsigned n;
+	struct mr_cache_candidate c[MET_MAX];
+};
 
-	for (at = 0; at < cache->n_pool; at++) {
-		if (cache->pool[at].bucket == c->bucket && cache->pool[at].way == c->way) {
-			if (cache->pool[at].rank == c->rank)
-				return;
-			pool_remove(cache, at);
-			break;
-		}
+static uint64_t limit_of(const struct mr_cache *cache)
+{
+	return cache->n_pool >= POOL_ENOUGH ? cache->pool[0].rank : UINT64_MAX;
+}
+
+// The worst of both lists become the pool.
+static void pool_merge(struct mr_cache *cache, struct met *met)
+{
+	unsigned a = cache->n_pool, b = 0, n = MR_MIN(a + met->n, MR_CACHE_POOL);
+	struct mr_cache_candidate merged[MR_CACHE_POOL];
+
+	for (unsigned i = 1; i < met->n; i++) {
+		struct mr_cache_candidate c = met->c[i];
+
+		insert_sorted(met->c, i, &c);
 	}
-	if (cache->n_pool == MR_CACHE_POOL)
-		pool_remove(cache, 0);
-	pool_insert(cache, c);
+	b = met->n;
+	for (unsigned at = n; at-- > 0;) {
+		bool from_pool = b == 0 || (a > 0 && cache->pool[a - 1].rank <= met->c[b - 1].rank);
+
+		merged[at] = from_pool ? cache->pool[--a] : met->c[--b];
+	}
+	memcpy(cache->pool, merged, n * sizeof(merged[0]));
+	cache->n_pool = n;
+	met->n = 0;
+	met->limit = limit_of(cache);
 }
 
-static void sweep(struct mr_cache_op *op)
+static void meet(struct mr_cache *cache, struct met *met, uint64_t bucket)
 {
-	struct mr_cache *cache = op->cache;
-	struct order o = order_of(cache, op->now_ticks);
-	struct mr_cache_candidate c;
+	for (unsigned way = 0; way < MR_CACHE_WAYS; way++) {
+		struct mr_cache_candidate c;
 
-	for (uint64_t seen = 0; seen < cache->n_buckets; seen++) {
-		if (seen >= HAND_BUCKETS && cache->n_pool > 0)
-			break;
-		for (unsigned way = 0; way < MR_CACHE_WAYS; way++) {
-			if (candidate_at(cache, o, cache->hand, way, &c) &&
-				(cache->n_pool < MR_CACHE_POOL || c.rank < cache->pool[0].rank))
-				pool_offer(cache, &c);
-		}
-		cache->hand = cache->hand + 1 == cache->n_buckets ? 0 : cache->hand + 1;
+		if (!candidate_at(cache, met->o, bucket, way, &c) || c.rank >= met->limit)
+			continue;
+		met->c[met->n++] = c;
+		if (met->n == MET_MAX)
+			pool_merge(cache, met);
+	}
+}
+
+// Four ways side by side; what is wider is taken apart again where it has to be.
+typedef int32_t lanes __attribute__((vector_size(16)));
+typedef uint32_t unsigned_lanes __attribute__((vector_size(16)));
+
+#define LANE_STRANGER (int32_t)(SCORE_STRANGER >> 1)
+#define LANE_ELIGIBLE (int32_t)(SCORE_ELIGIBLE >> 1)
+
+/** What the ways of a bucket are compared with. */
+struct bar {
+	uint32_t now;
+	int32_t window, score;
+};
+
+// Marks the rows that may be worth to be met, from the locs and stamps of four ways: score_of() for
+// K = 2, not plain, its two flags a bit lower, below the sign.
+static mr_always_inline lanes are_worth(
+	const struct mr_cache_bucket *b, unsigned loc_at, unsigned stamp_at, const struct bar *bar)
+{
+	lanes locs, stamps, ages, signed_ages, spreads, scores, is_stranger, is_eligible;
+
+	mr_cache_copy(&locs, (const uint8_t *)b + loc_at, sizeof(locs));
+	mr_cache_copy(&stamps, (const uint8_t *)b + stamp_at, sizeof(stamps));
+	spreads = stamps & 0xffff;
+	signed_ages = (lanes)(bar->now - ((unsigned_lanes)stamps & 0xffff0000u)) >> 16;
+	ages = signed_ages & (signed_ages > 0);
+	scores = (spreads & (spreads > ages)) | (ages & (spreads <= ages));
+	is_stranger = spreads == 0xffff;
+	scores = ((ages | LANE_STRANGER) & is_stranger) | (scores & ~is_stranger);
+	is_eligible = ages > bar->window;
+	scores = ((scores | LANE_ELIGIBLE) & is_eligible) | (ages & ~is_eligible);
+	// Nor are those overlooked that are about to wrap.
+	return ((scores > bar->score) | (signed_ages < -CLOCK_SKEW_TICKS)) & (locs != 0);
+}
+
+static mr_always_inline bool is_worth(const struct mr_cache_bucket *b, const struct bar *bar)
+{
+	union {
+		lanes lanes;
+		uint64_t words[2];
+	} first, last;
+
+	static_assert(offsetof(struct mr_cache_bucket, loc) == 16 &&
+			      offsetof(struct mr_cache_bucket, stamp) == 40,
+		"two fields, six locs, six stamps");
+	// The first of these begins two fields early.
+	first.lanes = are_worth(b, 8, 32, bar);
+	last.lanes = are_worth(b, 24, 48, bar);
+	return (first.words[1] | last.words[0] | last.words[1]) != 0;
+}
+
+// The score that a row must exceed for a rank below the limit.
+static struct bar bar_of(const struct met *met)
+{
+	uint64_t kind = RANK_KNOWN | RANK_PROTECTED, limit = met->limit;
+	int64_t distance = (int64_t)(met->o.now_ticks + RANK_EPOCH - (limit & ~kind));
+	int32_t score = -1;
+
+	if (limit != UINT64_MAX)
+		score = (int32_t)MR_MAX(MR_MIN(distance, INT64_C(0x10000)), INT64_C(-1));
+	if (limit != UINT64_MAX && score >= 0)
+		score |= ((limit & RANK_KNOWN) == 0 ? LANE_STRANGER : 0) |
+		         ((limit & RANK_PROTECTED) == 0 ? LANE_ELIGIBLE : 0);
+	return (struct bar){(uint32_t)met->o.now_ticks << 16, (int32_t)met->o.window_ticks, score};
+}
+
+static void walk(struct mr_cache *cache, struct met *met, unsigned n)
+{
+	bool plain = cache->plain || cache->k != 2;
+	struct bar bar = bar_of(met);
+	uint64_t limit = met->limit;
+
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t at = cache->hand;
+
+		cache->hand = at + 1 == cache->n_buckets ? 0 : at + 1;
 		mr_prefetch(
 			&cache->buckets[MR_MIN(cache->hand + HAND_BUCKETS, cache->n_buckets - 1)]);
+		if (!plain && !is_worth(&cache->buckets[at], &bar))
+			continue;
+		meet(cache, met, at);
+		if (met->limit != limit) {
+			limit = met->limit;
+			bar = bar_of(met);
+		}
+	}
+}
+
+// Forgets the rows of @p n buckets from the hand on: it is about to meet them again.
+static void pool_forget(struct mr_cache *cache, unsigned n)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < cache->n_pool; i++) {
+		uint64_t at = cache->pool[i].bucket;
+		uint64_t ahead =
+			at >= cache->hand ? at - cache->hand : at + cache->n_buckets - cache->hand;
+
+		if (ahead >= n)
+			cache->pool[kept++] = cache->pool[i];
+	}
+	cache->n_pool = kept;
+}
+
+static void sweep(struct mr_cache_op *op, unsigned n)
+{
+	struct mr_cache *cache = op->cache;
+	struct met met = {.o = order_of(cache, op->now_ticks)};
+
+	pool_forget(cache, n);
+	met.n = 0;
+	met.limit = limit_of(cache);
+	walk(cache, &met, n);
+	pool_merge(cache, &met);
+}
+
+// Walks for some evictions, and on until there is a row at all.
+static void refill(struct mr_cache_op *op)
+{
+	struct mr_cache *cache = op->cache;
+	unsigned batch = (unsigned)MR_MIN(
+		1 + cache->n_buckets / HAND_BATCH_BUCKETS, (uint64_t)HAND_BATCH_MAX);
+	unsigned n = (unsigned)MR_MIN(HAND_BUCKETS * (uint64_t)batch, cache->n_buckets);
+
+	cache->hand_credit = batch;
+	for (uint64_t seen = 0; seen < cache->n_buckets; seen += n) {
+		sweep(op, n);
+		if (cache->n_pool > 0)
+			return;
 	}
 }
 
@@ -255,7 +403,7 @@ static void pool_settle(struct mr_cache *cache, uint64_t now_ticks)
 			return;
 		}
 		c.rank = rank;
-		pool_insert(cache, &c);
+		insert_sorted(cache->pool, cache->n_pool++, &c);
 	}
 }
 
@@ -284,26 +432,35 @@ static bool pool_take(struct mr_cache_op *op, uint32_t class, struct mr_cache_ca
 	return true;
 }
 
+// The bucket and the row of one of the next to go are cold, and all of the row's memory, where
+// another one is going to be written. Those before it were asked for when it was their turn.
+static void ask_for_next(const struct mr_cache *cache)
+{
+	const struct mr_cache_candidate *next;
+
+	if (cache->n_pool < VICTIMS_AHEAD)
+		return;
+	next = &cache->pool[cache->n_pool - VICTIMS_AHEAD];
+	mr_prefetch(&cache->buckets[next->bucket]);
+	mr_cache_prefetch_lines(mr_cache_head(cache, next->loc), mr_cache_lines(cache, next->loc));
+}
+
 static bool pick_by_hand(struct mr_cache_op *op, uint32_t class, struct mr_cache_candidate *ret_c)
 {
 	struct mr_cache *cache = op->cache;
 	bool found;
 
 	mr_cache_spin_lock(&cache->hand_lock);
-	sweep(op);
+	if (cache->hand_credit == 0)
+		refill(op);
+	cache->hand_credit--;
 	found = pool_take(op, class, ret_c);
 	if (!found) {
 		// All that the pool had was accessed since.
-		sweep(op);
+		refill(op);
 		found = pool_take(op, class, ret_c);
 	}
-	if (cache->n_pool > 0) {
-		// The next to go: its bucket and row are cold.
-		const struct mr_cache_candidate *next = &cache->pool[cache->n_pool - 1];
-
-		mr_prefetch(&cache->buckets[next->bucket]);
-		mr_prefetch(mr_cache_head(cache, next->loc));
-	}
+	ask_for_next(cache);
 	mr_cache_spin_unlock(&cache->hand_lock);
 	return found;
 }
@@ -347,8 +504,9 @@ void mr_cache_release_row(
 	struct mr_cache *cache = op->cache;
 	struct mr_cache_row row = mr_cache_row_at(cache, loc);
 
+	// Cold: asked for now, and wanted last.
 	if (reason != MR_CACHE_EVICT_VERSION)
-		mr_cache_history_add(cache, row.hash, stamp, op->now_ticks);
+		mr_cache_history_prefetch(cache, row.hash);
 	if (reason == MR_CACHE_EVICT_CAPACITY || reason == MR_CACHE_EVICT_BUCKET ||
 		reason == MR_CACHE_EVICT_REBALANCE)
 		record_age(&cache->age_at_eviction, mr_cache_stamp_age(stamp, op->now_ticks));
@@ -358,6 +516,8 @@ void mr_cache_release_row(
 	if (reason == MR_CACHE_EVICT_CAPACITY)
 		mr_cache_adapt_evicted(cache, stamp, op->now_ticks);
 	mr_cache_uncount(&cache->rows, 1);
+	if (reason != MR_CACHE_EVICT_VERSION)
+		mr_cache_history_add(cache, row.hash, stamp, op->now_ticks);
 }
 
 bool mr_cache_hold_way(struct mr_cache *cache, uint64_t bucket, unsigned way, uint64_t *ret_home)

@@ -127,7 +127,8 @@ struct mr_cache {
 
 	// Choice of victims; under hand_lock.
 	_Atomic uint32_t hand_lock mr_cache_aligned;
-	uint32_t n_pool;
+	uint32_t n_pool;      //!< sorted, the worst last
+	uint32_t hand_credit; //!< evictions that the hand has walked for
 	uint64_t hand;
 	struct mr_cache_candidate pool[MR_CACHE_POOL];
 

@@ -6,6 +6,7 @@
 #include "mr_cache_priv.h"
 
 #define SLOT_MIN_BYTES 32u
+#define SLOTS_AHEAD 3u
 #define SLOT_MAX_BYTES \
 	(sizeof(struct mr_cache_row_head) + MR_CACHE_KEY_MAX_BYTES + 1 + MR_CACHE_ROW_MAX_BYTES)
 
@@ -138,6 +139,11 @@ static uint32_t pop_slot(struct mr_cache *cache, uint32_t number)
 			(uint16_t)atomic_load_explicit(&head->event_time_us, memory_order_relaxed);
 	} else {
 		loc = mr_cache_slot_loc(cache, number - 1, page->n_carved++);
+		// Nobody has been here for long: the next slots are asked for before it is their
+		// turn.
+		mr_cache_prefetch_lines((const uint8_t *)mr_cache_head(cache, loc) +
+						SLOTS_AHEAD * cache->class_bytes[page->class],
+			mr_cache_lines(cache, loc));
 		// Marks the slot free until a row is written to it.
 		atomic_store_explicit(&mr_cache_head_rw(cache, loc)->what, 0, memory_order_relaxed);
 	}

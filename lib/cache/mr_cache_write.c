@@ -39,6 +39,12 @@ struct mr_cache_lease mr_cache_lease(const struct mr_cache *cache, uint64_t hash
 	return (struct mr_cache_lease){version_of(cache, mr_cache_primary(cache, hash))};
 }
 
+void mr_cache_prefetch_fill(struct mr_cache *cache, uint64_t hash)
+{
+	mr_cache_prefetch_inline(cache, hash);
+	mr_cache_history_prefetch(cache, hash);
+}
+
 static bool lease_holds(const struct put *put, uint32_t version)
 {
 	return (put->mode != PUT_FILL && put->mode != PUT_WARM) ||

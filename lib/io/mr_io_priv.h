@@ -92,6 +92,7 @@ struct mr_io {
 	struct mr_store_get reads[MR_PROBE_MAX];
 	struct mr_cache_lease leases[MR_PROBE_MAX];
 	uint16_t read_of[MR_PROBE_MAX]; //!< lookup that reads[i] is for
+	struct mr_node *node_of[MR_PROBE_MAX];
 	uint32_t hit_used;
 	uint8_t hit_mem[MR_IO_HIT_BYTES];
 	uint8_t scratch[MR_ROW_MAX_BYTES];

@@ -21,7 +21,7 @@ static bool keep_hit(struct mr_io *io, unsigned i, const struct mr_cache *cache)
 	return true;
 }
 
-static void add_read(struct mr_io *io, unsigned i, const struct mr_cache *cache)
+static void add_read(struct mr_io *io, unsigned i, struct mr_node *node)
 {
 	const struct mr_lookup *lookup = &io->probe.lookups[i];
 	struct mr_store_get *get = &io->reads[io->n_reads];
@@ -31,7 +31,8 @@ static void add_read(struct mr_io *io, unsigned i, const struct mr_cache *cache)
 	get->key_bytes = lookup->key_bytes;
 	get->fast = lookup->part->schema->tables == MR_TABLES_FAST;
 	// The lease comes before the read: a write in between breaks it.
-	io->leases[io->n_reads] = mr_cache_lease(cache, io->probe.hashes[i]);
+	io->leases[io->n_reads] = mr_cache_lease(node->cache, io->probe.hashes[i]);
+	io->node_of[io->n_reads] = node;
 	io->read_of[io->n_reads++] = (uint16_t)i;
 }
 
@@ -52,7 +53,7 @@ static void settle(struct mr_io *io, const struct mr_io_request *get)
 		} else if (get->late) {
 			io->rows[i].status = MR_STATUS_BUSY;
 		} else {
-			add_read(io, i, get->node->cache);
+			add_read(io, i, get->node);
 		}
 	}
 	mr_count(&io->counters.lookups, get->n);
@@ -68,7 +69,7 @@ static void settle_strong(struct mr_io *io, const struct mr_io_request *get)
 		if (io->probe.lookups[i].outcome == MR_OUTCOME_BAD_KEY)
 			io->rows[i].status = MR_STATUS_BAD_KEY;
 		else
-			add_read(io, i, get->node->cache);
+			add_read(io, i, get->node);
 	}
 	mr_count(&io->counters.lookups, get->n);
 }

@@ -5,17 +5,9 @@
 
 #include "mr_io_priv.h"
 
-static struct mr_node *node_of(struct mr_io *io, unsigned lookup)
+static void fill(struct mr_io *io, unsigned read)
 {
-	unsigned g = 0;
-
-	while (lookup >= io->gets[g].first + io->gets[g].n)
-		g++;
-	return io->gets[g].node;
-}
-
-static void fill(struct mr_io *io, unsigned read, struct mr_node *node)
-{
+	struct mr_node *node = io->node_of[read];
 	const struct mr_store_get *get = &io->reads[read];
 	struct mr_cache_row row = {
 		.hash = io->probe.hashes[io->read_of[read]],
@@ -48,6 +40,7 @@ static mr_always_inline void ask_ahead(struct mr_io *io, unsigned read)
 	get = &io->reads[read];
 	if (get->result != 0)
 		return;
+	mr_cache_prefetch_fill(io->node_of[read]->cache, io->probe.hashes[io->read_of[read]]);
 	for (uint32_t at = 0; at < MR_MIN(get->row_bytes, LINES_AHEAD * MR_CACHE_LINE_BYTES);
 		at += MR_CACHE_LINE_BYTES)
 		mr_prefetch(get->row + at);
@@ -79,28 +72,26 @@ static void take_result(struct mr_io *io, unsigned read)
 	if (!get->deleted)
 		row->status = MR_STATUS_OK;
 	if (!io->as_of && !mr_schema_expired(schema, get->event_time_us, io->now_us))
-		fill(io, read, node_of(io, i));
+		fill(io, read);
 }
 
 // Drops the reads that the filter rules out. A key's bits are set before its row is written: a "no"
 // holds for every snapshot that was taken before the filter was asked, and for no later one.
 static void rule_out(struct mr_io *io)
 {
-	unsigned g = 0, n = 0;
+	unsigned n = 0;
 
 	for (unsigned r = 0; r < io->n_reads; r++) {
 		unsigned i = io->read_of[r];
-		const struct mr_bloom *bloom;
+		const struct mr_bloom *bloom = mr_node_bloom(io->node_of[r]);
 
-		while (i >= io->gets[g].first + io->gets[g].n)
-			g++;
-		bloom = mr_node_bloom(io->gets[g].node);
 		if (bloom != NULL && !mr_bloom_test(bloom, io->probe.hashes[i])) {
 			io->rows[i].status = MR_STATUS_NOT_FOUND;
 			continue;
 		}
 		io->reads[n] = io->reads[r];
 		io->leases[n] = io->leases[r];
+		io->node_of[n] = io->node_of[r];
 		io->read_of[n++] = (uint16_t)i;
 	}
 	mr_count(&io->counters.negatives, io->n_reads - n);

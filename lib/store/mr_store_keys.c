@@ -42,6 +42,16 @@ static uint64_t first8_of(const uint8_t *key, uint32_t key_bytes)
 	return mr_load_be64(padded);
 }
 
+// Bytes that two keys begin with alike, of the first @p n; only whole words count.
+static unsigned common_bytes(const uint8_t *a, const uint8_t *b, unsigned n)
+{
+	unsigned at = 0;
+
+	while (at + 8 <= n && memcmp(a + at, b + at, 8) == 0)
+		at += 8;
+	return at;
+}
+
 static int compare(const struct mr_store_wanted *a, const struct mr_store_wanted *b)
 {
 	int c;
@@ -100,19 +110,21 @@ void mr_store_keys_set(struct mr_store_keys *keys, const struct mr_store_get *ge
 {
 	const struct mr_store_wanted *w;
 	uint8_t *at = keys->bytes;
+	unsigned common = MR_STORE_KEY_MAX_BYTES;
 
 	for (unsigned i = 0; i < n; i++) {
 		uint32_t bytes =
 			mr_store_put_key(at, gets[i].space, gets[i].key, gets[i].key_bytes);
 
 		keys->wanted[i] = (struct mr_store_wanted){
-			.first8 = first8_of(at, bytes),
-			.key = at,
-			.key_bytes = (uint16_t)bytes,
-			.index = i,
-		};
+			.key = at, .key_bytes = (uint16_t)bytes, .index = i};
+		common = common_bytes(keys->bytes, at, MR_MIN(common, bytes));
 		at += bytes;
 	}
+	// What all begin with tells them not apart.
+	for (unsigned i = 0; i < n; i++)
+		keys->wanted[i].first8 =
+			first8_of(keys->wanted[i].key + common, keys->wanted[i].key_bytes - common);
 	w = sort(keys, n);
 	keys->n = 0;
 	for (unsigned i = 0; i < n; i++) {

@@ -11,7 +11,7 @@
 
 /** A wanted key while it is sorted: enough of it to decide most comparisons in a register. */
 struct mr_store_wanted {
-	uint64_t first8; //!< big-endian, zero-padded
+	uint64_t first8; //!< of what not all begin with; big-endian, zero-padded
 	const uint8_t *key;
 	uint16_t key_bytes;
 	uint32_t index; //!< in the caller's burst
