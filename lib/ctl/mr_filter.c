@@ -57,7 +57,7 @@ static bool outgrown(struct mr_filter *f)
 // One rebuild and its book-keeping. Returns with the lock held, as it is called.
 static int rebuild(struct mr_filter *f)
 {
-	uint64_t start_us = mr_thread_now_us();
+	uint64_t start_us = mr_thread_now_us(), start_cpu_us = mr_thread_cpu_us();
 	struct mr_err err = {""};
 	int ret;
 
@@ -77,13 +77,16 @@ static int rebuild(struct mr_filter *f)
 	}
 	f->rebuilds++;
 	f->loaded = false;
+	f->build_cpu_us = mr_thread_cpu_us() - start_cpu_us;
 	f->build_us = mr_thread_now_us() - start_us;
 	f->built_keys = atomic_load_explicit(&f->done_keys, memory_order_relaxed);
 	refresh_stats(f);
 	f->added_after = f->node_stats[0].added_keys;
 	mr_log(MR_LOG_INFO, "filter",
-		"built from %" PRIu64 " keys in %" PRIu64 " ms, room for %" PRIu64, f->built_keys,
-		f->build_us / MR_US_PER_MS, f->node_stats[0].capacity_keys);
+		"built from %" PRIu64 " keys in %" PRIu64 " ms, %" PRIu64
+		" of them on a CPU, room for %" PRIu64,
+		f->built_keys, f->build_us / MR_US_PER_MS, f->build_cpu_us / MR_US_PER_MS,
+		f->node_stats[0].capacity_keys);
 	return 0;
 }
 
@@ -248,6 +251,7 @@ void mr_filter_stats(struct mr_filter *f, struct mr_filter_stats *ret)
 		.rebuilds = f->rebuilds,
 		.failures = f->failures,
 		.build_us = f->build_us,
+		.build_cpu_us = f->build_cpu_us,
 		.n_nodes = f->p.tiers->n_nodes,
 	};
 	memcpy(ret->last_error, f->last_error, sizeof(ret->last_error));

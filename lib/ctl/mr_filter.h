@@ -60,6 +60,8 @@ struct mr_filter_stats {
 	uint64_t rebuilds;      //!< finished since start, the first build included
 	uint64_t failures;      //!< rebuilds that were given up
 	uint64_t build_us;      //!< how long the last one took
+	uint64_t build_cpu_us;  //!< of that, what its thread ran; the rest it waited, for a CPU or
+	                        //!< disk
 	char last_error[256];   //!< why the last failure; "" when there was none
 	unsigned n_nodes;
 };

@@ -34,7 +34,7 @@ struct mr_filter {
 	unsigned holds; //!< while there are any, none starts
 	bool loaded;
 	double rebuild_above;
-	uint64_t rebuilds, failures, build_us;
+	uint64_t rebuilds, failures, build_us, build_cpu_us;
 	uint64_t look_us;     //!< how long the last look at all its bits took
 	uint64_t built_keys;  //!< keys that the last scan found; 0: none yet
 	uint64_t added_after; //!< added_keys of the filter when it was published

@@ -183,6 +183,8 @@ static const struct mr_tel_field bloom_fields[] = {
 	FILTER(rebuilds, U64, "rebuilds", "finished since start, the first build included"),
 	FILTER(failures, U64, "rebuilds", "given up"),
 	FILTER(build_us, U64, "us", "how long the last one took"),
+	FILTER(build_cpu_us, U64, "us",
+		"of that, what its thread ran; else it waited for a CPU or the disk"),
 	FILTER(last_error, TEXT, "text", "why the last one was given up"),
 	MR_TEL(bloom_figures, measured_fpr_ppm, U64, "ppm",
 		"of the lookups of absent keys, those that the filter let through to the store"),

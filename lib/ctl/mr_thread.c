@@ -26,12 +26,22 @@ int mr_thread_start(
 	return -ret;
 }
 
-uint64_t mr_thread_now_us(void)
+static uint64_t clock_us(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(clock, &ts);
 	return (uint64_t)ts.tv_sec * MR_US_PER_S + (uint64_t)ts.tv_nsec / MR_NS_PER_US;
+}
+
+uint64_t mr_thread_now_us(void)
+{
+	return clock_us(CLOCK_MONOTONIC);
+}
+
+uint64_t mr_thread_cpu_us(void)
+{
+	return clock_us(CLOCK_THREAD_CPUTIME_ID);
 }
 
 void mr_thread_cond_init(pthread_cond_t *cond)

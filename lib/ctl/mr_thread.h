@@ -22,6 +22,9 @@ int mr_thread_start(pthread_t *thread, const char *name, const cpu_set_t *cpus,
 /** The clock that the waits below go by. */
 uint64_t mr_thread_now_us(void);
 
+/** What the calling thread has run so far. */
+uint64_t mr_thread_cpu_us(void);
+
 /** A condition for mr_thread_wait_us(). */
 void mr_thread_cond_init(pthread_cond_t *cond);
 

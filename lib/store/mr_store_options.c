@@ -69,7 +69,6 @@ static void set_db(rocksdb_options_t *o, const struct mr_store_params *params, u
 	rocksdb_options_set_max_background_jobs(o, (int)mr_store_threads(params));
 	// Else a family that is hardly written to would keep every WAL file alive.
 	rocksdb_options_set_max_total_wal_size(o, MEMTABLES_MAX * memtable);
-	rocksdb_options_set_skip_stats_update_on_db_open(o, 1);
 	rocksdb_options_set_WAL_ttl_seconds(o, params->wal_keep_s);
 	// RocksDB counts in whole MiB, and takes 0 for no limit.
 	rocksdb_options_set_WAL_size_limit_MB(

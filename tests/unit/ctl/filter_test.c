@@ -175,6 +175,33 @@ static void test_outgrown(void **state)
 	rig_done(&rig);
 }
 
+// A start that finds more rows in tables than were configured makes room for them at once.
+static void test_sized_by_the_store(void **state)
+{
+	struct mr_filter_params params;
+	struct mr_filter_stats stats;
+	struct mr_bloom_stats bloom;
+	struct mr_filter *f;
+	struct rig rig;
+
+	(void)state;
+	rig_make(&rig);
+	put_keys(&rig, 0, 3 * KEYS, false);
+	assert_int_equal(mr_store_flush(rig.store, NULL), 0);
+	rig_close_store(&rig);
+	rig_open_store(&rig);
+	params = params_of(&rig);
+	f = start(&params);
+	stats = wait_rebuilds(f, 1);
+	assert_int_equal(stats.rebuilds, 1);
+	assert_int_equal(stats.estimate_keys, 3 * KEYS);
+	assert_true(mr_filter_node_stats(f, 0, &bloom));
+	assert_true(bloom.capacity_keys >= 3 * KEYS);
+	assert_true(stats.build_cpu_us > 0 && stats.build_cpu_us <= stats.build_us + 1);
+	mr_filter_free(f);
+	rig_done(&rig);
+}
+
 static char *saved_path(struct rig *rig, char *path, size_t path_bytes)
 {
 	snprintf(path, path_bytes, "%s/" MR_FILTER_FILE, rig->dir);
@@ -468,6 +495,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_build),
 		cmocka_unit_test(test_outgrown),
+		cmocka_unit_test(test_sized_by_the_store),
 		cmocka_unit_test(test_save_and_load),
 		cmocka_unit_test(test_damaged_file),
 		cmocka_unit_test(test_save_refused),

@@ -330,6 +330,8 @@ static void test_sequence_and_stats(void **state)
 	store_close(store);
 	store = store_open(dir);
 	assert_true(mr_store_sequence(store) == before);
+	mr_store_stats(store, &stats);
+	assert_int_equal(stats.estimated_keys, 300);
 	store_close(store);
 }
 
