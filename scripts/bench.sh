@@ -168,6 +168,27 @@ polled() {
     give_back
 }
 
+# store ARGUMENT...: the store by itself, then inside a real millraced; names of cases choose.
+store() {
+    local options=() alone=() inside=() names=no
+    while [ $# -gt 0 ]; do
+        case $1 in
+        -*) options+=("$1" "${2-}"); shift ;;
+        millraced-*) inside+=("$1"); names=yes ;;
+        *) alone+=("$1"); names=yes ;;
+        esac
+        shift
+    done
+    [ "$names" = yes ] && [ ${#alone[@]} -eq 0 ] || run store "${options[@]}" "${alone[@]}"
+    [ "$names" = no ] || [ ${#inside[@]} -gt 0 ] || return 0
+    if [ "$(id -u)" -ne 0 ]; then
+        echo "store: inside millraced needs root, for network namespaces: left out" >&2
+        return
+    fi
+    python3 bench/store/appliance.py "$dir" "${options[@]}" "${inside[@]}" ||
+        { echo "bench.sh: store inside millraced failed" >&2; failed=1; }
+}
+
 failed=0
 for i in "${!names[@]}"; do
     own=()
@@ -183,6 +204,7 @@ for i in "${!names[@]}"; do
         run telemetry "${own[@]}"
         [ ${#own[@]} -gt 0 ] || polled
         ;;
+    store) store "${own[@]}" ;;
     *) run "${names[i]}" "${own[@]}" ;;
     esac
 done
