@@ -170,17 +170,17 @@ polled() {
 
 # store ARGUMENT...: the store by itself, then inside a real millraced; names of cases choose.
 store() {
-    local options=() alone=() inside=() names=no
+    local options=() alone=() inside=() chosen=no
     while [ $# -gt 0 ]; do
         case $1 in
         -*) options+=("$1" "${2-}"); shift ;;
-        millraced-*) inside+=("$1"); names=yes ;;
-        *) alone+=("$1"); names=yes ;;
+        millraced-*) inside+=("$1"); chosen=yes ;;
+        *) alone+=("$1"); chosen=yes ;;
         esac
         shift
     done
-    [ "$names" = yes ] && [ ${#alone[@]} -eq 0 ] || run store "${options[@]}" "${alone[@]}"
-    [ "$names" = no ] || [ ${#inside[@]} -gt 0 ] || return 0
+    [ "$chosen" = yes ] && [ ${#alone[@]} -eq 0 ] || run store "${options[@]}" "${alone[@]}"
+    [ "$chosen" = no ] || [ ${#inside[@]} -gt 0 ] || return 0
     if [ "$(id -u)" -ne 0 ]; then
         echo "store: inside millraced needs root, for network namespaces: left out" >&2
         return
