@@ -232,12 +232,15 @@ static void pool_merge(struct mr_cache *cache, struct met *met)
 	met->limit = limit_of(cache);
 }
 
-static void meet(struct mr_cache *cache, struct met *met, uint64_t bucket)
+// why not inline: few buckets come here, and what the others need stays in registers.
+static mr_noinline void meet(
+	struct mr_cache *cache, struct met *met, uint64_t bucket, unsigned ways)
 {
-	for (unsigned way = 0; way < MR_CACHE_WAYS; way++) {
+	for (; ways != 0; ways &= ways - 1) {
 		struct mr_cache_candidate c;
 
-		if (!candidate_at(cache, met->o, bucket, way, &c) || c.rank >= met->limit)
+		if (!candidate_at(cache, met->o, bucket, (unsigned)__builtin_ctz(ways), &c) ||
+			c.rank >= met->limit)
 			continue;
 		met->c[met->n++] = c;
 		if (met->n == MET_MAX)
@@ -279,11 +282,17 @@ static mr_always_inline lanes are_worth(
 	return ((scores > bar->score) | (signed_ages < -CLOCK_SKEW_TICKS)) & (locs != 0);
 }
 
-static mr_always_inline bool is_worth(const struct mr_cache_bucket *b, const struct bar *bar)
+static mr_always_inline unsigned pair_bits(uint64_t pair)
+{
+	return (unsigned)(pair & 1) | (unsigned)(pair >> 63) << 1;
+}
+
+// @return their ways, a bit each.
+static mr_always_inline unsigned ways_worth(const struct mr_cache_bucket *b, const struct bar *bar)
 {
 	union {
 		lanes lanes;
-		uint64_t words[2];
+		uint64_t pairs[2];
 	} first, last;
 
 	static_assert(offsetof(struct mr_cache_bucket, loc) == 16 &&
@@ -292,7 +301,10 @@ static mr_always_inline bool is_worth(const struct mr_cache_bucket *b, const str
 	// The first of these begins two fields early.
 	first.lanes = are_worth(b, 8, 32, bar);
 	last.lanes = are_worth(b, 24, 48, bar);
-	return (first.words[1] | last.words[0] | last.words[1]) != 0;
+	if (mr_likely((first.pairs[1] | last.pairs[0] | last.pairs[1]) == 0))
+		return 0;
+	return pair_bits(first.pairs[1]) | pair_bits(last.pairs[0]) << 2 |
+	       pair_bits(last.pairs[1]) << 4;
 }
 
 // The score that a row must exceed for a rank below the limit.
@@ -314,6 +326,7 @@ static void walk(struct mr_cache *cache, struct met *met, unsigned n)
 {
 	bool plain = cache->plain || cache->k != 2;
 	struct bar bar = bar_of(met);
+	unsigned ways = (1u << MR_CACHE_WAYS) - 1;
 	uint64_t limit = met->limit;
 
 	for (unsigned i = 0; i < n; i++) {
@@ -322,9 +335,11 @@ static void walk(struct mr_cache *cache, struct met *met, unsigned n)
 		cache->hand = at + 1 == cache->n_buckets ? 0 : at + 1;
 		mr_prefetch(
 			&cache->buckets[MR_MIN(cache->hand + HAND_BUCKETS, cache->n_buckets - 1)]);
-		if (!plain && !is_worth(&cache->buckets[at], &bar))
+		if (!plain)
+			ways = ways_worth(&cache->buckets[at], &bar);
+		if (mr_likely(ways == 0))
 			continue;
-		meet(cache, met, at);
+		meet(cache, met, at, ways);
 		if (met->limit != limit) {
 			limit = met->limit;
 			bar = bar_of(met);

@@ -52,7 +52,8 @@ static unsigned common_bytes(const uint8_t *a, const uint8_t *b, unsigned n)
 	return at;
 }
 
-static int compare(const struct mr_store_wanted *a, const struct mr_store_wanted *b)
+static mr_always_inline int compare(
+	const struct mr_store_wanted *a, const struct mr_store_wanted *b)
 {
 	int c;
 
@@ -79,18 +80,24 @@ static void merge_runs(
 {
 	unsigned a = 0, b = mid;
 
-	for (unsigned i = 0; i < n; i++) {
-		if (a < mid && (b >= n || compare(&from[a], &from[b]) <= 0))
-			to[i] = from[a++];
-		else
-			to[i] = from[b++];
+	// why no branch on who is first: nobody can tell in advance.
+	while (a < mid && b < n) {
+		unsigned second = from[b].first8 < from[a].first8;
+
+		if (mr_unlikely(from[b].first8 == from[a].first8))
+			second = compare(&from[b], &from[a]) < 0;
+		*to++ = from[a + second * (b - a)];
+		a += 1 - second;
+		b += second;
 	}
+	memcpy(to, from + a, (mid - a) * sizeof(*to));
+	memcpy(to + (mid - a), from + b, (n - b) * sizeof(*to));
 }
 
 // Merge sort in memory of our own: qsort() would take some from the heap.
 static const struct mr_store_wanted *sort(struct mr_store_keys *keys, unsigned n)
 {
-	enum { RUN = 16 };
+	enum { RUN = 4 };
 	struct mr_store_wanted *from = keys->wanted, *to = keys->merge;
 
 	for (unsigned i = 0; i < n; i += RUN)
