@@ -3,7 +3,7 @@
 """The `store` bench's second half, with a real millraced on a TAP port (root).
 
 millraced-bulk   bulk loads of --rows rows (1000000) end to end beside PUTs and beside RocksDB's SST
-                 writer with the same sorted rows
+                 writer with the same sorted rows; again with `tables = fast`, beside PUTs
 millraced-start  ten times as many rows, loaded in a tenth of their file's size; then how long a start
                  takes until the first right answer, with the filter read back and with it built anew,
                  and how fast that goes: keys by the clock, and by the CPU time that it took
@@ -60,7 +60,8 @@ def rate(done):
 
 
 class Bench:
-    def __init__(self, build, rows):
+    def __init__(self, build, rows, tables="compact"):
+        self.tables = tables
         self.rows, self.program = rows, os.path.join(build, "bench", "bench_store")
         # Bulk loads keep off the CPUs of RX lcores if others are left: here none is, so they have both. Idle
         # lcores are to leave them alone.
@@ -68,7 +69,7 @@ class Bench:
                                    idle_sleep="1ms", security=harness.TRUSTED, cache="64M",
                                    extra="[filter]\nkeys = %d\n" % (6 * rows))
         self.a.start()
-        self.a.apply("[set bench]\nid = 1\nkey = u64\n" +
+        self.a.apply("[set bench]\nid = 1\nkey = u64\ntables = %s\n" % tables +
                      "".join("column c%d = f32\n" % c for c in range(COLUMNS)))
 
     def table(self, rows):
@@ -85,12 +86,15 @@ class Bench:
         table = self.table(self.rows)
         bulk, put, sst = [], [], []
         for _ in range(ROUNDS):
-            sst.append(self.sst_rate(self.rows))
+            if self.tables == "compact":
+                sst.append(self.sst_rate(self.rows))
             # The same rows, so that what they bring about is in it: memtables to write out, compactions.
             put.append(rate(self.a.tool("load", "bench", table)))
             bulk.append(rate(self.a.tool("load", "bench", table, "--bulk", "--activate")))
-        compare("bulk end to end, against the SST writer", "rate", bulk, "rows/s", sst)
-        compare("bulk end to end, against PUTs", "rate", bulk, "rows/s", put)
+        if sst:
+            compare("bulk end to end, against the SST writer", "rate", bulk, "rows/s", sst)
+        kind = "" if self.tables == "compact" else self.tables + " tables, "
+        compare("bulk end to end, %sagainst PUTs" % kind, "rate", bulk, "rows/s", put)
         os.unlink(table)
 
     def load(self):
@@ -165,10 +169,11 @@ def main(build):
         p.error("there are the cases " + ", ".join(CASES))
     tempfile.tempdir = o.dir
     if not o.cases or CASES[0] in o.cases:
-        b = Bench(build, o.rows)
-        b.bulk()
-        b.a.stop()
-        b.a.cleanup()
+        for tables in ("compact", "fast"):
+            b = Bench(build, o.rows, tables)
+            b.bulk()
+            b.a.stop()
+            b.a.cleanup()
     if not o.cases or CASES[1] in o.cases:
         b = Bench(build, 10 * o.rows)
         b.load()
