@@ -55,6 +55,7 @@ struct mr_store {
 	bool read_only;
 	_Atomic bool sync_failed; // set once, never cleared: promise 11
 	_Atomic bool full; // too little is free on the file system: see mr_store_look_at_room()
+	_Atomic uint64_t full_log; // number of the WAL that met a full disk, 0: see mr_store_wal_check()
 	uint64_t room_min_bytes;
 	pthread_mutex_t trouble_lock;
 	struct mr_err trouble; // of the newest failure
@@ -76,6 +77,21 @@ void mr_store_look_at_room(struct mr_store *store);
 
 /** @return 0, or -ENOSPC with a message while too little is free to take rows. */
 int mr_store_check_room(struct mr_store *store, struct mr_err *err);
+
+/**
+ * After a failed append RocksDB 7.8 must not be given anything for the same WAL: built as Debian
+ * builds it, it aborts. It recovers from a full disk by itself with a flush, and so begins another
+ * WAL, but not when there is nothing to flush. Writes are therefore refused until there is one.
+ *
+ * @return 0, or -ENOSPC with a message.
+ */
+int mr_store_wal_check(struct mr_store *store, struct mr_err *err);
+
+/** Takes note where RocksDB's error @p text tells of a WAL that met a full disk. */
+void mr_store_wal_look_at_failure(struct mr_store *store, const char *text);
+
+/** Looks whether there is another WAL since. Control. */
+void mr_store_wal_watch(struct mr_store *store);
 
 /** What the operator can do about a failure, or NULL. */
 const char *mr_store_advice(int errnum);

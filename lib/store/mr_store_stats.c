@@ -118,6 +118,7 @@ void mr_store_watch(struct mr_store *store)
 	uint32_t weather = 0;
 
 	mr_store_look_at_room(store);
+	mr_store_wal_watch(store);
 	if (mr_store_figure(store, MR_STORE_CF_LIVE, "rocksdb.num-running-compactions") > 0)
 		weather |= MR_STORE_COMPACTING;
 	// The rate is the database's; which writes are stopped, a family's.

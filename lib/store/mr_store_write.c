@@ -54,26 +54,42 @@ static void batch_meta(
 		rocksdb_writebatch_delete_cf(batch, cf, meta->key, strlen(meta->key));
 }
 
-int mr_store_write_batch(struct mr_store *store, rocksdb_writebatch_t *batch, bool sync,
-	const char *what, struct mr_err *err)
+static char *write_batch(struct mr_store *store, rocksdb_writebatch_t *batch, bool sync)
 {
 	char *text = mr_store_fault(MR_STORE_FAULT_COMMIT);
 
-	if (text == NULL)
-		rocksdb_write(store->db, sync ? store->write_synced : store->write_unsynced, batch,
-			&text);
-	if (sync && text == NULL)
+	if (text != NULL)
+		return text;
+	rocksdb_write(store->db, sync ? store->write_synced : store->write_unsynced, batch, &text);
+	if (text != NULL)
+		mr_store_wal_look_at_failure(store, text);
+	else if (sync)
 		text = mr_store_fault(MR_STORE_FAULT_SYNC);
+	return text;
+}
+
+int mr_store_write_batch(struct mr_store *store, rocksdb_writebatch_t *batch, bool sync,
+	const char *what, struct mr_err *err)
+{
+	int ret = mr_store_wal_check(store, err);
+
+	if (ret == 0) {
+		ret = mr_store_fail(store, err, write_batch(store, batch, sync), what);
+		if (sync)
+			mr_store_count(&store->syncs, 1);
+	}
 	rocksdb_writebatch_destroy(batch);
-	if (sync)
-		mr_store_count(&store->syncs, 1);
-	return mr_store_fail(store, err, text, what);
+	return ret;
 }
 
 static int sync_wal(struct mr_store *store, struct mr_err *err)
 {
-	char *text = mr_store_fault(MR_STORE_FAULT_SYNC);
+	int ret = mr_store_wal_check(store, err);
+	char *text;
 
+	if (ret < 0)
+		return ret;
+	text = mr_store_fault(MR_STORE_FAULT_SYNC);
 	if (text == NULL)
 		rocksdb_flush_wal(store->db, 1, &text);
 	mr_store_count(&store->syncs, 1);
