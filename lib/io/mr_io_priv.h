@@ -51,7 +51,6 @@ struct mr_io_record {
 	const struct mr_schema *schema;
 	mr_space_t space;
 	uint64_t hash;
-	uint16_t lock;
 	uint16_t behind; //!< the record of this group that beats or equals it; itself if it is that
 	bool deleted;
 	bool wins;      //!< newest of its key in this batch, and not beaten by the store
@@ -102,9 +101,14 @@ struct mr_io {
 	struct mr_io_request writes[MR_IO_MBUFS_MAX];
 	unsigned n_records;
 	struct mr_io_record records[MR_IO_RECORDS_MAX];
-	uint16_t order[MR_IO_RECORDS_MAX];
+	unsigned n_order;
+	uint16_t order[MR_IO_RECORDS_MAX]; //!< those that may be written: by lock, then by hash
+	uint64_t ranks[2][MR_IO_RECORDS_MAX];
 	uint16_t held[MR_IO_RECORDS_MAX]; //!< locks, ascending, each once
 	unsigned n_held;
+	unsigned n_puts;                    //!< winners
+	uint16_t put_of[MR_IO_RECORDS_MAX]; //!< record that puts[i] is of
+	uint64_t put_hashes[MR_IO_RECORDS_MAX];
 	struct mr_store_put puts[MR_IO_RECORDS_MAX];
 
 	struct mr_io_counters counters;
@@ -146,6 +150,15 @@ void mr_io_answer(struct mr_io *io);
 
 /** Carries the group's writes out and writes their acknowledgements. */
 void mr_io_write(struct mr_io *io);
+
+/** Puts the group's records in order: equal keys lie side by side, locks ascend. */
+void mr_io_order(struct mr_io *io);
+
+/** A record's lock of mr_io_locks. */
+static inline uint16_t mr_io_lock_of(const struct mr_io_record *record)
+{
+	return (uint16_t)(record->hash & (MR_IO_LOCKS - 1));
+}
 
 /** Decides which records of the group are to be written. Locks are held. */
 void mr_io_decide(struct mr_io *io);

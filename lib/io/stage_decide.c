@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "mr_io_priv.h"
+#include "mr_sort.h"
 
 bool mr_io_beats(uint64_t a_time_us, bool a_deleted, const uint8_t *a, uint32_t a_bytes,
 	uint64_t b_time_us, bool b_deleted, const uint8_t *b, uint32_t b_bytes)
@@ -35,7 +36,7 @@ static int by_key(const struct mr_io_record *a, const struct mr_io_record *b)
 	return order != 0 ? order : (int)a->row.key_bytes - (int)b->row.key_bytes;
 }
 
-// By key, and each key's winner first. Unsorted keys would make duplicates hard to see.
+// By key, and each key's winner first.
 static int by_key_then_rank(const void *pa, const void *pb, void *arg)
 {
 	const struct mr_io_record *records = arg;
@@ -48,29 +49,58 @@ static int by_key_then_rank(const void *pa, const void *pb, void *arg)
 	return record_beats(a, b) ? -1 : record_beats(b, a) ? 1 : 0;
 }
 
-// Marks the newest record of each key. The others of that key are behind it: copies of the very
-// same write, or superseded, provided that it is there in the end.
-static unsigned pick_winners(struct mr_io *io)
+#define INDEX_BITS 10u
+#define INDEX_MASK ((1u << INDEX_BITS) - 1)
+
+// The hash with the lock's bits at its top, and the record's index at its end.
+static uint64_t rank_of(const struct mr_io_record *record, unsigned i)
 {
-	unsigned n = 0, winner = 0;
+	uint64_t turned = record->hash / MR_IO_LOCKS |
+	                  (record->hash % MR_IO_LOCKS) * (UINT64_MAX / MR_IO_LOCKS + 1);
+
+	static_assert(MR_IO_RECORDS_MAX <= 1u << INDEX_BITS, "an index fits");
+	return (turned & ~(uint64_t)INDEX_MASK) | i;
+}
+
+void mr_io_order(struct mr_io *io)
+{
+	const uint64_t *ranks;
+	unsigned n = 0;
 
 	for (unsigned i = 0; i < io->n_records; i++)
 		if (io->records[i].status == MR_STATUS_OK)
-			io->order[n++] = (uint16_t)i;
-	qsort_r(io->order, n, sizeof(io->order[0]), by_key_then_rank, io->records);
-	for (unsigned i = 0; i < n; i++) {
-		struct mr_io_record *record = &io->records[io->order[i]];
+			io->ranks[0][n++] = rank_of(&io->records[i], i);
+	ranks = mr_sort_u64(io->ranks[0], io->ranks[1], n);
+	io->n_order = n;
+	for (unsigned first = 0, end; first < n; first = end) {
+		for (end = first; end < n && (ranks[end] ^ ranks[first]) <= INDEX_MASK; end++)
+			io->order[end] = (uint16_t)(ranks[end] & INDEX_MASK);
+		// Equal keys, or, as good as never, others whose hashes are alike.
+		if (mr_unlikely(end - first > 1))
+			qsort_r(io->order + first, end - first, sizeof(io->order[0]),
+				by_key_then_rank, io->records);
+	}
+}
 
-		if (i == 0 || by_key(record, &io->records[io->order[winner]]) != 0) {
+// Marks the newest record of each key. The others of that key are behind it: copies of the very
+// same write, or superseded, provided that it is there in the end.
+static void pick_winners(struct mr_io *io)
+{
+	unsigned winner = 0;
+
+	for (unsigned i = 0; i < io->n_order; i++) {
+		struct mr_io_record *record = &io->records[io->order[i]];
+		const struct mr_io_record *before = &io->records[io->order[winner]];
+
+		if (i == 0 || record->hash != before->hash || by_key(record, before) != 0) {
 			winner = i;
 			record->wins = true;
 			continue;
 		}
 		record->behind = io->order[winner];
-		if (record_beats(&io->records[io->order[winner]], record))
+		if (record_beats(before, record))
 			record->status = MR_STATUS_SUPERSEDED;
 	}
-	return n;
 }
 
 // Without the rows that are there nobody knows which of these would win.
@@ -84,24 +114,51 @@ static void degrade(struct mr_io *io)
 	io->n_reads = 0;
 }
 
-// Asks the store for the current rows of keys that may have one.
-static void read_current(struct mr_io *io, unsigned n)
+static void add_read(struct mr_io *io, uint16_t i)
+{
+	const struct mr_io_record *record = &io->records[i];
+	struct mr_store_get *get = &io->reads[io->n_reads];
+
+	get->space = record->space;
+	get->key = record->row.key;
+	get->key_bytes = record->row.key_bytes;
+	get->fast = record->schema->tables == MR_TABLES_FAST;
+	io->read_of[io->n_reads++] = i;
+}
+
+// Lists the winners whose keys may have a row.
+static void add_reads(struct mr_io *io)
 {
 	const struct mr_bloom *bloom = mr_node_bloom(&io->p.tiers->nodes[0]);
+	uint64_t hashes[MR_BLOOM_BURST], maybe;
+	uint16_t burst[MR_BLOOM_BURST];
 
 	io->n_reads = 0;
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0, n = 0; i < io->n_order; i++) {
 		const struct mr_io_record *record = &io->records[io->order[i]];
-		struct mr_store_get *get = &io->reads[io->n_reads];
 
-		if (!record->wins || (bloom != NULL && !mr_bloom_test(bloom, record->hash)))
+		if (record->wins) {
+			hashes[n] = record->hash;
+			burst[n++] = io->order[i];
+		}
+		if (n < MR_BLOOM_BURST && i + 1 < io->n_order)
 			continue;
-		get->space = record->space;
-		get->key = record->row.key;
-		get->key_bytes = record->row.key_bytes;
-		get->fast = record->schema->tables == MR_TABLES_FAST;
-		io->read_of[io->n_reads++] = io->order[i];
+		maybe = UINT64_MAX;
+		if (bloom != NULL) {
+			mr_bloom_prefetch_bulk(bloom, hashes, n);
+			maybe = mr_bloom_test_bulk(bloom, hashes, n);
+		}
+		for (unsigned k = 0; k < n; k++)
+			if (maybe >> k & 1)
+				add_read(io, burst[k]);
+		n = 0;
 	}
+}
+
+// Asks the store for the current rows of keys that may have one.
+static void read_current(struct mr_io *io)
+{
+	add_reads(io);
 	if (io->n_reads == 0)
 		return;
 	if (mr_unlikely(!mr_io_may_read(io))) {
@@ -135,9 +192,8 @@ static void compare(struct mr_io_record *record, const struct mr_store_get *get)
 
 void mr_io_decide(struct mr_io *io)
 {
-	unsigned n = pick_winners(io);
-
-	read_current(io, n);
+	pick_winners(io);
+	read_current(io);
 	for (unsigned r = 0; r < io->n_reads; r++)
 		compare(&io->records[io->read_of[r]], &io->reads[r]);
 	mr_store_release(io->reader);

@@ -116,7 +116,6 @@ static void add_record(
 	record->space = mr_space(
 		schema->id, write->wire.version != 0 ? write->wire.version : schema->version);
 	record->hash = mr_hash_row(mr_hash_key(row->key, row->key_bytes), record->space);
-	record->lock = (uint16_t)(record->hash & (MR_IO_LOCKS - 1));
 	record->deleted = write->wire.op == MR_WIRE_OP_DELETE;
 	record->wins = false;
 	record->status = MR_STATUS_OK;

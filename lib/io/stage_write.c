@@ -2,7 +2,6 @@
 #include <rte_cycles.h>
 
 #include <errno.h>
-#include <stdlib.h>
 
 #include "mr_io_priv.h"
 
@@ -12,25 +11,20 @@ void mr_io_locks_init(struct mr_io_locks *locks)
 		pthread_mutex_init(&locks->lock[i], NULL);
 }
 
-static int by_number(const void *a, const void *b)
-{
-	return (int)*(const uint16_t *)a - (int)*(const uint16_t *)b;
-}
-
 // Locks every key of the group, in ascending order so that two I/O lcores cannot wait in a ring.
 static void lock_keys(struct mr_io *io)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < io->n_records; i++)
-		io->held[i] = io->records[i].lock;
-	qsort(io->held, io->n_records, sizeof(io->held[0]), by_number);
-	for (unsigned i = 0; i < io->n_records; i++)
-		if (i == 0 || io->held[i] != io->held[n - 1])
-			io->held[n++] = io->held[i];
+	for (unsigned i = 0; i < io->n_order; i++) {
+		uint16_t lock = mr_io_lock_of(&io->records[io->order[i]]);
+
+		if (n > 0 && lock == io->held[n - 1])
+			continue;
+		pthread_mutex_lock(&io->p.locks->lock[lock]);
+		io->held[n++] = lock;
+	}
 	io->n_held = n;
-	for (unsigned i = 0; i < n; i++)
-		pthread_mutex_lock(&io->p.locks->lock[io->held[i]]);
 }
 
 static void unlock_keys(struct mr_io *io)
@@ -39,9 +33,13 @@ static void unlock_keys(struct mr_io *io)
 		pthread_mutex_unlock(&io->p.locks->lock[io->held[i]]);
 }
 
-static void add_put(struct mr_io *io, unsigned n, const struct mr_io_record *record)
+static void add_put(struct mr_io *io, uint16_t i)
 {
-	io->puts[n] = (struct mr_store_put){
+	const struct mr_io_record *record = &io->records[i];
+
+	io->put_of[io->n_puts] = i;
+	io->put_hashes[io->n_puts] = record->hash;
+	io->puts[io->n_puts++] = (struct mr_store_put){
 		.space = record->space,
 		.key = record->row.key,
 		.key_bytes = record->row.key_bytes,
@@ -64,13 +62,13 @@ static void add_to_filters(struct mr_io *io)
 		struct mr_bloom *next = atomic_load_explicit(&at->bloom_next, memory_order_acquire);
 		struct mr_bloom *now = mr_node_bloom(at);
 
-		for (unsigned i = 0; i < io->n_records; i++) {
-			if (!io->records[i].wins)
-				continue;
+		for (unsigned i = 0; i < io->n_puts; i += MR_BLOOM_BURST) {
+			unsigned n = MR_MIN(MR_BLOOM_BURST, io->n_puts - i);
+
 			if (now != NULL)
-				mr_bloom_add(now, io->records[i].hash);
+				mr_bloom_add_bulk(now, io->put_hashes + i, n);
 			if (next != NULL)
-				mr_bloom_add(next, io->records[i].hash);
+				mr_bloom_add_bulk(next, io->put_hashes + i, n);
 		}
 	}
 }
@@ -96,12 +94,21 @@ static void update_cache(struct mr_node *node, const struct mr_io_record *record
 			MR_CACHE_EVICT_DELETE);
 }
 
+// The commit has driven what it will look at out of the CPU's caches.
+#define UPDATES_AHEAD 32u
+
 static void update_caches(struct mr_io *io, bool committed)
 {
-	for (unsigned node = 0; node < io->p.tiers->n_nodes; node++)
-		for (unsigned i = 0; i < io->n_records; i++)
-			if (io->records[i].wins)
-				update_cache(&io->p.tiers->nodes[node], &io->records[i], committed);
+	for (unsigned node = 0; node < io->p.tiers->n_nodes; node++) {
+		struct mr_node *at = &io->p.tiers->nodes[node];
+
+		for (unsigned i = 0; i < io->n_puts; i++) {
+			if (i % UPDATES_AHEAD == 0)
+				mr_cache_prefetch_bulk(at->cache, io->put_hashes + i,
+					MR_MIN(UPDATES_AHEAD, io->n_puts - i));
+			update_cache(at, &io->records[io->put_of[i]], committed);
+		}
+	}
 }
 
 static void count_commit(struct mr_io *io, unsigned n)
@@ -120,13 +127,10 @@ static void count_commit(struct mr_io *io, unsigned n)
 
 static void count_sets(struct mr_io *io)
 {
-	for (unsigned i = 0; i < io->n_records; i++) {
-		const struct mr_io_record *record = &io->records[i];
-		struct mr_set_counters *set;
+	for (unsigned i = 0; i < io->n_puts; i++) {
+		const struct mr_io_record *record = &io->records[io->put_of[i]];
+		struct mr_set_counters *set = &io->sets[record->schema->id];
 
-		if (!record->wins)
-			continue;
-		set = &io->sets[record->schema->id];
 		mr_count(&set->rows_written, 1);
 		mr_count_event(set, record->row.event_time_us);
 	}
@@ -137,30 +141,29 @@ static void commit(struct mr_io *io, bool sync)
 {
 	enum mr_status failed = MR_STATUS_ERROR;
 	uint64_t start = rte_rdtsc();
-	unsigned n = 0;
 	int ret;
 
+	io->n_puts = 0;
 	for (unsigned i = 0; i < io->n_records; i++)
 		if (io->records[i].wins)
-			add_put(io, n++, &io->records[i]);
-	if (n == 0)
+			add_put(io, (uint16_t)i);
+	if (io->n_puts == 0)
 		return;
 	add_to_filters(io);
-	ret = mr_store_commit(io->p.store, io->puts, n, sync, NULL);
+	ret = mr_store_commit(io->p.store, io->puts, io->n_puts, sync, NULL);
 	io->spent[MR_SPENT_commit] = rte_rdtsc() - start;
 	mr_hist_record(&io->counters.commit_cycles, io->spent[MR_SPENT_commit], 1);
 	update_caches(io, ret == 0);
 	if (ret == 0) {
-		count_commit(io, n);
+		count_commit(io, io->n_puts);
 		count_sets(io);
 		return;
 	}
 	mr_count(&io->counters.commit_errors, 1);
 	if (ret == -EROFS)
 		failed = MR_STATUS_DEGRADED;
-	for (unsigned i = 0; i < io->n_records; i++)
-		if (io->records[i].wins)
-			io->records[i].status = (uint8_t)failed;
+	for (unsigned i = 0; i < io->n_puts; i++)
+		io->records[io->put_of[i]].status = (uint8_t)failed;
 }
 
 // What is behind another record is OK or superseded only if that one really is there.
@@ -214,6 +217,7 @@ void mr_io_write(struct mr_io *io)
 	sync = wants_sync(io);
 	start = rte_rdtsc();
 	mr_io_enter(io, MR_IO_STAGE_lock);
+	mr_io_order(io);
 	lock_keys(io);
 	io->spent[MR_SPENT_lock] = rte_rdtsc() - start;
 	mr_io_enter(io, MR_IO_STAGE_decide);

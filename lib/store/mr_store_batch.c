@@ -5,7 +5,7 @@
 
 // 8 bytes sequence, 4 bytes count, both little-endian; then records: tag, column family where the
 // tag has one, strings with their length in front. Numbers are varint32.
-#define HEADER_BYTES 12u
+#define HEADER_BYTES MR_STORE_BATCH_HEADER_BYTES
 
 enum tag {
 	TAG_DELETE = 0x0,
@@ -103,4 +103,45 @@ int mr_store_batch_next(struct mr_store_batch *batch, struct mr_store_record *re
 	r.sequence = batch->sequence++;
 	*ret_record = r;
 	return 1;
+}
+
+// ---- putting together --------------------------------------------------------------------------
+
+void mr_store_batch_begin(struct mr_store_batch_maker *maker, void *bytes)
+{
+	memset(bytes, 0, HEADER_BYTES);
+	*maker = (struct mr_store_batch_maker){
+		.bytes = bytes, .at = (uint8_t *)bytes + HEADER_BYTES};
+}
+
+static uint8_t *put_u32(uint8_t *at, uint32_t value)
+{
+	for (; value >= 0x80; value >>= 7)
+		*at++ = (uint8_t)(value | 0x80);
+	*at++ = (uint8_t)value;
+	return at;
+}
+
+void mr_store_batch_put(struct mr_store_batch_maker *maker, uint32_t cf, const void *key,
+	uint32_t key_bytes, const struct mr_store_head *head, const void *row, uint32_t row_bytes)
+{
+	uint8_t *at = maker->at;
+
+	*at++ = TAG_CF_PUT;
+	at = put_u32(at, cf);
+	at = put_u32(at, key_bytes);
+	memcpy(at, key, key_bytes);
+	at = put_u32(at + key_bytes, MR_STORE_HEAD_BYTES + row_bytes);
+	memcpy(at, head, sizeof(*head));
+	at += sizeof(*head);
+	if (row_bytes > 0)
+		memcpy(at, row, row_bytes);
+	maker->at = at + row_bytes;
+	maker->n++;
+}
+
+size_t mr_store_batch_end(struct mr_store_batch_maker *maker)
+{
+	mr_store_le32(maker->bytes + 8, maker->n);
+	return (size_t)(maker->at - maker->bytes);
 }

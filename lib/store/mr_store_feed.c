@@ -13,7 +13,6 @@ struct mr_store_feed {
 	rocksdb_writebatch_t *held; // owns the bytes that batch points to
 	struct mr_store_batch batch;
 	uint64_t position; // everything below it was reported
-	uint32_t live_cf, live_fast_cf, note_cf;
 };
 
 static void drop_iterator(struct mr_store_feed *feed)
@@ -182,12 +181,12 @@ static int change_of(const struct mr_store_feed *feed, const struct mr_store_rec
 {
 	if (r->sequence < feed->position)
 		return 0;
-	if (r->cf == feed->live_cf)
+	if (r->cf == feed->store->cf_id[MR_STORE_CF_LIVE])
 		return live_change(r, ret_change);
 	// Ranges are dropped from both, and told of once.
-	if (r->cf == feed->live_fast_cf)
+	if (r->cf == feed->store->cf_id[MR_STORE_CF_LIVE_FAST])
 		return r->kind == MR_STORE_RECORD_DELETE_RANGE ? 0 : live_change(r, ret_change);
-	return r->cf == feed->note_cf ? note_change(r, ret_change) : 0;
+	return r->cf == feed->store->cf_id[MR_STORE_CF_DEFAULT] ? note_change(r, ret_change) : 0;
 }
 
 int mr_store_feed_next(
@@ -242,9 +241,6 @@ struct mr_store_feed *mr_store_feed_open(
 		return NULL;
 	}
 	feed->store = store;
-	feed->live_cf = rocksdb_column_family_handle_get_id(store->cf[MR_STORE_CF_LIVE]);
-	feed->live_fast_cf = rocksdb_column_family_handle_get_id(store->cf[MR_STORE_CF_LIVE_FAST]);
-	feed->note_cf = rocksdb_column_family_handle_get_id(store->cf[MR_STORE_CF_DEFAULT]);
 	// The first change has number 1.
 	feed->position = MR_MAX(from_sequence, UINT64_C(1));
 	ret = reposition(feed, err);

@@ -46,6 +46,7 @@ static inline bool mr_store_cf_is_live(enum mr_store_cf cf)
 struct mr_store {
 	rocksdb_t *db;
 	rocksdb_column_family_handle_t *cf[MR_STORE_CF_COUNT];
+	uint32_t cf_id[MR_STORE_CF_COUNT]; // RocksDB's numbers of them, as in its log
 	rocksdb_options_t *options[MR_STORE_CF_COUNT];
 	rocksdb_cache_t *block_cache;
 	rocksdb_readoptions_t *read_newest;

@@ -253,6 +253,8 @@ static int open_db(struct mr_store *store, struct mr_err *err)
 	if (text != NULL)
 		return fail_open(store, text, err);
 
+	for (int i = 0; i < MR_STORE_CF_COUNT; i++)
+		store->cf_id[i] = rocksdb_column_family_handle_get_id(store->cf[i]);
 	store->read_newest = rocksdb_readoptions_create();
 	store->write_unsynced = rocksdb_writeoptions_create();
 	store->write_synced = rocksdb_writeoptions_create();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "mr_store_batch.h"
 #include "mr_store_fault.h"
-#include "mr_store_impl.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -16,30 +16,45 @@ uint32_t mr_store_put_limit(uint8_t *to, mr_space_t space)
 	return MR_STORE_LIMIT_MAX_BYTES;
 }
 
-static void batch_put_row(struct mr_store *store, rocksdb_writebatch_t *batch, enum mr_store_cf cf,
-	const uint8_t *key, size_t key_bytes, const struct mr_store_put *put)
-{
-	struct mr_store_head head = mr_store_head_of(put);
-	const char *keys[] = {(const char *)key};
-	const char *values[] = {(const char *)&head, put->row};
-	size_t values_bytes[] = {sizeof(head), put->row_bytes};
-
-	rocksdb_writebatch_putv_cf(batch, store->cf[cf], 1, keys, &key_bytes,
-		put->deleted || put->row_bytes == 0 ? 1 : 2, values, values_bytes);
-}
-
 static void batch_put(
-	struct mr_store *store, rocksdb_writebatch_t *batch, const struct mr_store_put *put)
+	struct mr_store *store, struct mr_store_batch_maker *maker, const struct mr_store_put *put)
 {
 	uint8_t key[MR_STORE_HISTORY_KEY_MAX_BYTES];
 	uint32_t key_bytes = mr_store_put_key(key, put->space, put->key, put->key_bytes);
+	uint32_t row_bytes = put->deleted ? 0 : put->row_bytes;
+	struct mr_store_head head = mr_store_head_of(put);
 
-	batch_put_row(store, batch, mr_store_live_cf(put->fast), key, key_bytes, put);
+	mr_store_batch_put(maker, store->cf_id[mr_store_live_cf(put->fast)], key, key_bytes, &head,
+		put->row, row_bytes);
 	if (!put->keep_history)
 		return;
 	key_bytes = mr_store_put_history_key(
 		key, put->space, put->key, put->key_bytes, put->event_time_us);
-	batch_put_row(store, batch, MR_STORE_CF_HISTORICAL, key, key_bytes, put);
+	mr_store_batch_put(maker, store->cf_id[MR_STORE_CF_HISTORICAL], key, key_bytes, &head,
+		put->row, row_bytes);
+}
+
+// @return a batch of the rows, or NULL without memory
+static rocksdb_writebatch_t *make_batch(
+	struct mr_store *store, const struct mr_store_put *puts, unsigned n)
+{
+	size_t room = MR_STORE_BATCH_HEADER_BYTES;
+	struct mr_store_batch_maker maker;
+	rocksdb_writebatch_t *batch;
+	void *bytes;
+
+	for (unsigned i = 0; i < n; i++)
+		room += (size_t)(1 + puts[i].keep_history) *
+		        (MR_STORE_BATCH_PUT_BYTES + puts[i].row_bytes);
+	bytes = malloc(room);
+	if (bytes == NULL)
+		return NULL;
+	mr_store_batch_begin(&maker, bytes);
+	for (unsigned i = 0; i < n; i++)
+		batch_put(store, &maker, &puts[i]);
+	batch = rocksdb_writebatch_create_from(bytes, mr_store_batch_end(&maker));
+	free(bytes);
+	return batch;
 }
 
 static void batch_meta(
@@ -111,9 +126,10 @@ int mr_store_commit_with_meta(struct mr_store *store, const struct mr_store_put 
 		return ret;
 	if (n == 0 && n_metas == 0)
 		return sync ? sync_wal(store, err) : 0;
-	batch = rocksdb_writebatch_create();
-	for (unsigned i = 0; i < n; i++)
-		batch_put(store, batch, &puts[i]);
+	batch = make_batch(store, puts, n);
+	if (batch == NULL)
+		return mr_fail(
+			err, ENOMEM, "store %s: no memory for a batch of %u rows", store->path, n);
 	for (unsigned i = 0; i < n_metas; i++)
 		batch_meta(store, batch, &metas[i]);
 	snprintf(what, sizeof(what), "write %u rows, %u metadata entries", n, n_metas);

@@ -4,6 +4,7 @@
 #include "mr_err.h"
 #include "mr_hash.h"
 #include "mr_rng.h"
+#include "mr_sort.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -246,6 +247,37 @@ static void test_rng(void **state)
 	}
 }
 
+static int by_number(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void test_sort(void **state)
+{
+	enum { MOST = 300 };
+	struct mr_rng rng = {SEED};
+
+	(void)state;
+	for (unsigned n = 0; n <= MOST; n++) {
+		// Exactly as much memory as there is: writing past it shows.
+		size_t bytes = n * sizeof(uint64_t);
+		uint64_t *v = malloc(bytes + 1), *spare = malloc(bytes + 1), want[MOST];
+		uint64_t limit = n % 3 == 0 ? 5 : UINT64_MAX;
+		const uint64_t *sorted;
+
+		for (unsigned i = 0; i < n; i++)
+			want[i] = v[i] = mr_rng_below(&rng, limit);
+		qsort(want, n, sizeof(want[0]), by_number);
+		sorted = mr_sort_u64(v, spare, n);
+		assert_true(sorted == v || sorted == spare);
+		assert_memory_equal(sorted, want, bytes);
+		free(v);
+		free(spare);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -260,6 +292,7 @@ int main(void)
 		cmocka_unit_test(test_bytes),
 		cmocka_unit_test(test_copy_short),
 		cmocka_unit_test(test_rng),
+		cmocka_unit_test(test_sort),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

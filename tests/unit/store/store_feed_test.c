@@ -380,6 +380,51 @@ static void test_batch_of_noise(void **state)
 	}
 }
 
+static void test_batch_put_together(void **state)
+{
+	static const uint32_t row_bytes[] = {0, 1, 103, 111, 112, 127, 128, 16367, 16368, 70000};
+	static const uint32_t key_bytes[] = {5, 12, 24, 127, 128, MR_STORE_KEY_MAX_BYTES};
+	enum { N = MR_ARRAY_SIZE(row_bytes) * MR_ARRAY_SIZE(key_bytes) };
+	static uint8_t row[70000], key[MR_STORE_KEY_MAX_BYTES];
+	struct mr_store_head head = {.event_time_us = 77, .format = MR_STORE_FORMAT};
+	size_t room = MR_STORE_BATCH_HEADER_BYTES;
+	struct mr_store_batch_maker maker;
+	struct mr_store_record record;
+	struct mr_store_batch batch;
+	size_t n_bytes;
+	void *bytes;
+
+	(void)state;
+	row_fill(row, sizeof(row), 1);
+	row_fill(key, sizeof(key), 2);
+	for (unsigned i = 0; i < N; i++)
+		room += MR_STORE_BATCH_PUT_BYTES + row_bytes[i % MR_ARRAY_SIZE(row_bytes)];
+	bytes = malloc(room);
+	mr_store_batch_begin(&maker, bytes);
+	for (unsigned i = 0; i < N; i++)
+		mr_store_batch_put(&maker, i * 1000, key, key_bytes[i / MR_ARRAY_SIZE(row_bytes)],
+			&head, row, row_bytes[i % MR_ARRAY_SIZE(row_bytes)]);
+	n_bytes = mr_store_batch_end(&maker);
+	assert_true(n_bytes <= room);
+	assert_int_equal(mr_store_batch_init(&batch, bytes, n_bytes, 5), 0);
+	for (unsigned i = 0; i < N; i++) {
+		uint32_t of_key = key_bytes[i / MR_ARRAY_SIZE(row_bytes)];
+		uint32_t of_row = row_bytes[i % MR_ARRAY_SIZE(row_bytes)];
+
+		assert_int_equal(mr_store_batch_next(&batch, &record), 1);
+		assert_int_equal(record.kind, MR_STORE_RECORD_PUT);
+		assert_int_equal(record.cf, i * 1000);
+		assert_int_equal(record.sequence, 5 + i);
+		assert_int_equal(record.key_bytes, of_key);
+		assert_memory_equal(record.key, key, of_key);
+		assert_int_equal(record.value_bytes, sizeof(head) + of_row);
+		assert_memory_equal(record.value, &head, sizeof(head));
+		assert_memory_equal(record.value + sizeof(head), row, of_row);
+	}
+	assert_int_equal(mr_store_batch_next(&batch, &record), 0);
+	free(bytes);
+}
+
 // ---- bulk loads --------------------------------------------------------------------------------
 
 static bool has_bulk_dirs(void)
@@ -567,6 +612,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_feed_beside_a_writer, dir_setup, dir_teardown),
 		cmocka_unit_test(test_batch_is_bounded),
 		cmocka_unit_test(test_batch_of_noise),
+		cmocka_unit_test(test_batch_put_together),
 		cmocka_unit_test_setup_teardown(test_bulk, dir_setup, dir_teardown),
 		cmocka_unit_test_setup_teardown(test_bulk_refuses, dir_setup, dir_teardown),
 		cmocka_unit_test_setup_teardown(test_bulk_is_invisible, dir_setup, dir_teardown),
