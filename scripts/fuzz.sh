@@ -47,7 +47,7 @@ else
     compiler=clang dir=${dir:-build-fuzz}
 fi
 if [ ! -f "$dir/build.ninja" ]; then
-    CC=$compiler meson setup "$dir" --buildtype=debugoptimized -Db_sanitize=address,undefined \
+    CC=$compiler CXX=$compiler++ meson setup "$dir" --buildtype=debugoptimized -Db_sanitize=address,undefined \
         -Db_lundef=false -Dc_args=-fsanitize=fuzzer-no-link >/dev/null
 fi
 ninja -C "$dir" "tests/fuzz/fuzz_$target" | tail -n 1

@@ -259,7 +259,8 @@ void mr_cache_stats(const struct mr_cache *cache, struct mr_cache_stats *ret_sta
 	ret_stats->fills = get(&cache->fills);
 	ret_stats->updates = get(&cache->updates);
 	for (unsigned i = 0; i < MR_CACHE_EVICT_COUNT; i++)
-		ret_stats->evictions[i] = get(&cache->evictions[i]);
+		ret_stats->evictions[i] =
+			get(&cache->evictions[i]) + get(&cache->evicted_for_room[i]);
 	ret_stats->fills_stale = get(&cache->fills_stale);
 	ret_stats->fills_too_big = get(&cache->fills_too_big);
 	ret_stats->history_entries = get(&cache->history_entries);

@@ -102,10 +102,12 @@ static double likelihood(const struct mr_cache *cache, bool known)
 	return cache->evicted[known] > 0 ? cache->returned[known] / cache->evicted[known] : 0;
 }
 
-// why relaxed: counts.
-static uint64_t take(_Atomic uint64_t *count)
+static uint64_t take(uint64_t *count)
 {
-	return atomic_exchange_explicit(count, 0, memory_order_relaxed);
+	uint64_t n = *count;
+
+	*count = 0;
+	return n;
 }
 
 static void average(double *sum, uint64_t n)
@@ -123,7 +125,9 @@ static void adapt(struct mr_cache *cache, uint64_t now_ticks)
 
 		evictions += n;
 		average(&cache->evicted[i], n);
-		average(&cache->returned[i], take(&cache->n_returned[i]));
+		// why relaxed: a count.
+		average(&cache->returned[i],
+			atomic_exchange_explicit(&cache->n_returned[i], 0, memory_order_relaxed));
 		average(&cache->age_ticks[i], take(&cache->n_age_ticks[i]));
 	}
 	stranger = likelihood(cache, false);
@@ -136,22 +140,25 @@ static void adapt(struct mr_cache *cache, uint64_t now_ticks)
 	follow_pace(cache, MR_MAX(evictions, UINT64_C(1)), now_ticks);
 	set_window(cache, rows);
 	set_soon(cache, rows);
-	atomic_store_explicit(&cache->adapt_evictions,
-		MR_MAX((uint64_t)(ADAPT_EVERY * (double)rows), ADAPT_EVERY_MIN),
-		memory_order_relaxed);
+	cache->adapt_evictions = MR_MAX((uint64_t)(ADAPT_EVERY * (double)rows), ADAPT_EVERY_MIN);
 }
 
-void mr_cache_adapt_evicted(struct mr_cache *cache, uint32_t stamp, uint64_t now_ticks)
+// One lock for all of it: each counter by itself would cost as much.
+void mr_cache_adapt_evicted(struct mr_cache *cache, uint32_t stamp,
+	enum mr_cache_evict_reason reason, uint64_t now_ticks)
 {
 	bool known = !mr_cache_is_stranger(cache->k, stamp);
-	uint64_t n = mr_cache_count(&cache->n_evicted[known], 1) + 1 +
-	             atomic_load_explicit(&cache->n_evicted[!known], memory_order_relaxed);
+	unsigned age = mr_cache_stamp_age(stamp, now_ticks);
 
-	mr_cache_count(&cache->n_age_ticks[known], mr_cache_stamp_age(stamp, now_ticks));
-	if (n < atomic_load_explicit(&cache->adapt_evictions, memory_order_relaxed) ||
-		!mr_cache_spin_trylock(&cache->adapt_lock))
-		return;
-	adapt(cache, now_ticks);
+	mr_cache_spin_lock(&cache->adapt_lock);
+	mr_cache_bump(&cache->evicted_for_room[reason], 1);
+	mr_hist_record(&cache->age_at_eviction, age, 1);
+	if (reason == MR_CACHE_EVICT_CAPACITY) {
+		cache->n_evicted[known]++;
+		cache->n_age_ticks[known] += age;
+		if (cache->n_evicted[0] + cache->n_evicted[1] >= cache->adapt_evictions)
+			adapt(cache, now_ticks);
+	}
 	mr_cache_spin_unlock(&cache->adapt_lock);
 }
 

@@ -212,21 +212,24 @@ static uint64_t limit_of(const struct mr_cache *cache)
 // The worst of both lists become the pool.
 static void pool_merge(struct mr_cache *cache, struct met *met)
 {
-	unsigned a = cache->n_pool, b = 0, n = MR_MIN(a + met->n, MR_CACHE_POOL);
-	struct mr_cache_candidate merged[MR_CACHE_POOL];
+	unsigned a = cache->n_pool, b = met->n, n = MR_MIN(a + b, MR_CACHE_POOL);
+	struct mr_cache_candidate other[MR_CACHE_POOL], *pool = cache->pool;
 
 	for (unsigned i = 1; i < met->n; i++) {
 		struct mr_cache_candidate c = met->c[i];
 
 		insert_sorted(met->c, i, &c);
 	}
-	b = met->n;
-	for (unsigned at = n; at-- > 0;) {
-		bool from_pool = b == 0 || (a > 0 && cache->pool[a - 1].rank <= met->c[b - 1].rank);
+	// The worst come first: where all have room, none is overwritten before its turn.
+	if (a + b > MR_CACHE_POOL)
+		pool = memcpy(other, pool, a * sizeof(*pool));
+	for (unsigned at = n; at > 0 && (b > 0 || pool == other);) {
+		bool from_pool = b == 0 || (a > 0 && pool[a - 1].rank <= met->c[b - 1].rank);
 
-		merged[at] = from_pool ? cache->pool[--a] : met->c[--b];
+		cache->pool[--at] = *(from_pool ? &pool[a - 1] : &met->c[b - 1]);
+		a -= from_pool;
+		b -= !from_pool;
 	}
-	memcpy(cache->pool, merged, n * sizeof(merged[0]));
 	cache->n_pool = n;
 	met->n = 0;
 	met->limit = limit_of(cache);
@@ -501,16 +504,32 @@ struct mr_cache_row mr_cache_row_at(const struct mr_cache *cache, uint32_t loc)
 	return row;
 }
 
-// Unlike mr_hist_record(), for several writers.
-static void record_age(struct mr_hist *h, uint64_t age)
+// To whoever evicts for want of just such a slot it is handed over as it is: there was no other one
+// free, and a lock and two turns of its page's lists are spared.
+static void leave_slot(struct mr_cache_op *op, uint32_t loc)
 {
-	uint64_t max = atomic_load_explicit(&h->max, memory_order_relaxed);
+	if (op->slot != 0 || op->want != mr_cache_loc_class(op->cache, loc) + 1) {
+		mr_cache_free_slot(op->cache, loc);
+		return;
+	}
+	mr_cache_mark_free(op->cache, loc);
+	op->slot = loc;
+}
 
-	mr_cache_count(&h->count[mr_hist_cell(age)], 1);
-	mr_cache_count(&h->sum, age);
-	while (age > max && !atomic_compare_exchange_weak_explicit(
-				    &h->max, &max, age, memory_order_relaxed, memory_order_relaxed))
-		;
+static bool is_for_room(enum mr_cache_evict_reason reason)
+{
+	return reason == MR_CACHE_EVICT_CAPACITY || reason == MR_CACHE_EVICT_BUCKET ||
+	       reason == MR_CACHE_EVICT_REBALANCE;
+}
+
+void mr_cache_op_end(struct mr_cache_op *op)
+{
+	if (op->rows_left != 0)
+		mr_cache_uncount(&op->cache->rows, op->rows_left);
+	if (op->live_bytes != 0)
+		mr_cache_count(&op->cache->live_bytes, (uint64_t)op->live_bytes);
+	op->rows_left = 0;
+	op->live_bytes = 0;
 }
 
 void mr_cache_release_row(
@@ -522,15 +541,13 @@ void mr_cache_release_row(
 	// Cold: asked for now, and wanted last.
 	if (reason != MR_CACHE_EVICT_VERSION)
 		mr_cache_history_prefetch(cache, row.hash);
-	if (reason == MR_CACHE_EVICT_CAPACITY || reason == MR_CACHE_EVICT_BUCKET ||
-		reason == MR_CACHE_EVICT_REBALANCE)
-		record_age(&cache->age_at_eviction, mr_cache_stamp_age(stamp, op->now_ticks));
-	mr_cache_uncount(&cache->live_bytes, mr_cache_span(row.key_bytes, row.row_bytes));
-	mr_cache_free_slot(cache, loc);
-	mr_cache_count(&cache->evictions[reason], 1);
-	if (reason == MR_CACHE_EVICT_CAPACITY)
-		mr_cache_adapt_evicted(cache, stamp, op->now_ticks);
-	mr_cache_uncount(&cache->rows, 1);
+	op->live_bytes -= mr_cache_span(row.key_bytes, row.row_bytes);
+	leave_slot(op, loc);
+	if (is_for_room(reason))
+		mr_cache_adapt_evicted(cache, stamp, reason, op->now_ticks);
+	else
+		mr_cache_count(&cache->evictions[reason], 1);
+	op->rows_left++;
 	if (reason != MR_CACHE_EVICT_VERSION)
 		mr_cache_history_add(cache, row.hash, stamp, op->now_ticks);
 }
@@ -614,6 +631,10 @@ bool mr_cache_reserve_free(struct mr_cache *cache)
 bool mr_cache_reserve_row(struct mr_cache_op *op)
 {
 	for (unsigned failed = 0; failed < EVICT_TRIES;) {
+		if (op->rows_left > 0) {
+			op->rows_left--;
+			return true;
+		}
 		if (mr_cache_reserve_free(op->cache))
 			return true;
 		if (!mr_cache_evict_one(op, MR_CACHE_NO_PREFERENCE)) {
@@ -702,6 +723,17 @@ static bool rebalance(struct mr_cache_op *op, unsigned needy, bool forced)
 	return given;
 }
 
+static bool evict_for_slot(struct mr_cache_op *op, unsigned class, uint32_t *ret_loc)
+{
+	bool any;
+
+	op->want = class + 1;
+	any = mr_cache_evict_one(op, class);
+	*ret_loc = op->slot;
+	op->want = op->slot = 0;
+	return any;
+}
+
 uint32_t mr_cache_alloc(struct mr_cache_op *op, unsigned class)
 {
 	bool any = true;
@@ -714,7 +746,9 @@ uint32_t mr_cache_alloc(struct mr_cache_op *op, unsigned class)
 		if (n > 0 && rebalance(op, class, false))
 			continue;
 		if (any && n < ALLOC_EVICTIONS_MAX) {
-			any = mr_cache_evict_one(op, class);
+			any = evict_for_slot(op, class, &loc);
+			if (loc != 0)
+				return loc;
 			continue;
 		}
 		if (n > 2 * ALLOC_EVICTIONS_MAX)

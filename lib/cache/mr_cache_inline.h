@@ -123,7 +123,9 @@ struct mr_cache {
 	uint32_t groups[MR_CACHE_CLASSES][MR_CACHE_GROUPS];
 	uint64_t free_slots[MR_CACHE_CLASSES];
 	uint64_t class_pages[MR_CACHE_CLASSES];
-	struct mr_hist age_at_eviction;
+	_Atomic uint64_t slot_bytes;           //!< what rows take up. R: anyone
+	_Atomic bool has_pages;                //!< some belong to no class. R: anyone
+	_Atomic bool is_dry[MR_CACHE_CLASSES]; //!< no slot is free. R: anyone
 
 	// Choice of victims; under hand_lock.
 	_Atomic uint32_t hand_lock mr_cache_aligned;
@@ -132,16 +134,19 @@ struct mr_cache {
 	uint64_t hand;
 	struct mr_cache_candidate pool[MR_CACHE_POOL];
 
-	// The window; under adapt_lock but for what is atomic. [2]: strangers, known.
+	// The window; under adapt_lock. R: anyone where atomic. [2]: strangers, known.
 	_Atomic uint32_t adapt_lock mr_cache_aligned;
-	_Atomic uint16_t window_ticks;    //!< rows accessed within it go last
-	_Atomic uint16_t soon_ticks[2];   //!< since the last access: back soon after eviction
-	_Atomic uint64_t adapt_evictions; //!< how often the window is looked at again
+	_Atomic uint16_t window_ticks;  //!< rows accessed within it go last
+	_Atomic uint16_t soon_ticks[2]; //!< since the last access: back soon after eviction
+	uint64_t adapt_evictions;       //!< how often the window is looked at again
 	uint64_t adapted_at_ticks;
 	double window_turnovers;                      //!< 1: as many evictions as there are rows
 	double pace;                                  //!< accesses an eviction, averaged
 	double evicted[2], returned[2], age_ticks[2]; //!< averaged
-	_Atomic uint64_t n_evicted[2], n_returned[2], n_age_ticks[2]; //!< since then
+	uint64_t n_evicted[2], n_age_ticks[2];        //!< since then
+	_Atomic uint64_t n_returned[2];               //!< W: without the lock
+	_Atomic uint64_t evicted_for_room[MR_CACHE_EVICT_COUNT]; //!< by reason
+	struct mr_hist age_at_eviction;
 
 	_Atomic uint32_t history_locks[MR_CACHE_HISTORY_LOCKS] mr_cache_aligned;
 	_Atomic uint32_t rebalance_lock mr_cache_aligned;
@@ -150,11 +155,11 @@ struct mr_cache {
 
 	// Counters: writers, relaxed.
 	_Atomic uint64_t rows mr_cache_aligned; //!< live, and being put in
-	_Atomic uint64_t live_bytes, slot_bytes;
+	_Atomic uint64_t live_bytes;
 	_Atomic uint64_t fills, updates, fills_stale, fills_too_big;
 	_Atomic uint64_t history_entries, history_hits, history_age_ticks;
 	_Atomic uint64_t pages_moved;
-	_Atomic uint64_t evictions[MR_CACHE_EVICT_COUNT];
+	_Atomic uint64_t evictions[MR_CACHE_EVICT_COUNT]; //!< but for evicted_for_room
 };
 
 /** Copies what a writer may be changing; whether it was whole, mr_cache_valid() tells. */

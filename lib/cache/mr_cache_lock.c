@@ -16,25 +16,12 @@ static void spin(unsigned *spins)
 		sched_yield();
 }
 
-bool mr_cache_spin_trylock(_Atomic uint32_t *lock)
-{
-	// why acquire: what the last holder did is seen. The load first: no line is taken in vain.
-	return atomic_load_explicit(lock, memory_order_relaxed) == 0 &&
-	       atomic_exchange_explicit(lock, 1, memory_order_acquire) == 0;
-}
-
-void mr_cache_spin_lock(_Atomic uint32_t *lock)
+void mr_cache_spin_wait(_Atomic uint32_t *lock)
 {
 	unsigned spins = 0;
 
 	while (!mr_cache_spin_trylock(lock))
 		spin(&spins);
-}
-
-void mr_cache_spin_unlock(_Atomic uint32_t *lock)
-{
-	// why release: what was done under the lock is seen by the next holder.
-	atomic_store_explicit(lock, 0, memory_order_release);
 }
 
 static bool grab(struct mr_cache_bucket *b)

@@ -4,8 +4,8 @@
 /**
  * @file
  * What the writers' files share. Lock order: a key's primary bucket, waited for while nothing else
- * is held; any further bucket only by mr_cache_trylock(); then at most one of hand_lock, alloc_lock
- * and history_locks.
+ * is held; any further bucket only by mr_cache_trylock(); then at most one of hand_lock,
+ * alloc_lock, adapt_lock and history_locks.
  */
 
 #include "mr_cache_inline.h"
@@ -27,7 +27,14 @@ struct mr_cache_op {
 	uint64_t now_ticks;
 	uint64_t primary;   //!< of the key that the call is about
 	uint32_t own_bumps; //!< what this call added to that bucket's version by evicting around it
+	uint32_t want; //!< class + 1 of which the next row evicted leaves its slot here; 0: none
+	uint32_t slot; //!< so left: taken, without a row; 0: none
+	uint32_t rows_left; //!< by rows that went: still in cache->rows
+	int64_t live_bytes; //!< still to be added to the cache's
 };
+
+/** Tells the cache what a call has left. */
+void mr_cache_op_end(struct mr_cache_op *op);
 
 static inline uint64_t mr_cache_count(_Atomic uint64_t *counter, uint64_t n)
 {
@@ -37,6 +44,13 @@ static inline uint64_t mr_cache_count(_Atomic uint64_t *counter, uint64_t n)
 static inline void mr_cache_uncount(_Atomic uint64_t *counter, uint64_t n)
 {
 	atomic_fetch_sub_explicit(counter, n, memory_order_relaxed);
+}
+
+/** Adds to a counter that others read, and that nobody else writes meanwhile. */
+static mr_always_inline void mr_cache_bump(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+		memory_order_relaxed);
 }
 
 /** Bytes of a row in value memory, header included. */
@@ -84,9 +98,26 @@ static inline unsigned mr_cache_moved_count(uint64_t tags)
 
 // ---- mr_cache_lock.c: bucket and spin locks ----
 
-void mr_cache_spin_lock(_Atomic uint32_t *lock);
-bool mr_cache_spin_trylock(_Atomic uint32_t *lock);
-void mr_cache_spin_unlock(_Atomic uint32_t *lock);
+static inline bool mr_cache_spin_trylock(_Atomic uint32_t *lock)
+{
+	// why acquire: what the last holder did is seen. The load first: no line is taken in vain.
+	return atomic_load_explicit(lock, memory_order_relaxed) == 0 &&
+	       atomic_exchange_explicit(lock, 1, memory_order_acquire) == 0;
+}
+
+void mr_cache_spin_wait(_Atomic uint32_t *lock);
+
+static inline void mr_cache_spin_lock(_Atomic uint32_t *lock)
+{
+	if (mr_unlikely(!mr_cache_spin_trylock(lock)))
+		mr_cache_spin_wait(lock);
+}
+
+static inline void mr_cache_spin_unlock(_Atomic uint32_t *lock)
+{
+	// why release: what was done under the lock is seen by the next holder.
+	atomic_store_explicit(lock, 0, memory_order_release);
+}
 
 /** Waits for a bucket; hold no other. */
 void mr_cache_lock(struct mr_cache *cache, uint64_t bucket);
@@ -132,6 +163,8 @@ void mr_cache_values_init(struct mr_cache *cache);
 /** Takes a slot if there is one. @return loc, or 0. */
 uint32_t mr_cache_take_slot(struct mr_cache *cache, unsigned class);
 void mr_cache_free_slot(struct mr_cache *cache, uint32_t loc);
+/** Marks a slot as one without a row, which stays taken. */
+void mr_cache_mark_free(struct mr_cache *cache, uint32_t loc);
 void mr_cache_write_row(struct mr_cache *cache, uint32_t loc, const struct mr_cache_row *row);
 /** Copies a row, whose bucket is held, to a slot of the same class. */
 void mr_cache_copy_row(struct mr_cache *cache, uint32_t to, uint32_t from);
@@ -190,8 +223,9 @@ struct mr_cache_row mr_cache_row_at(const struct mr_cache *cache, uint32_t loc);
 // ---- mr_cache_adapt.c: how long rows are left alone ----
 
 void mr_cache_adapt_init(struct mr_cache *cache);
-/** Counts a row that was evicted for want of room, and adapts the periods now and then. */
-void mr_cache_adapt_evicted(struct mr_cache *cache, uint32_t stamp, uint64_t now_ticks);
+/** Counts a row that went to make room, and adapts the periods now and then. */
+void mr_cache_adapt_evicted(struct mr_cache *cache, uint32_t stamp,
+	enum mr_cache_evict_reason reason, uint64_t now_ticks);
 /** Counts a key that came back, this long after its last access, if that was soon. */
 void mr_cache_adapt_returned(struct mr_cache *cache, bool known, unsigned age_ticks);
 

@@ -37,6 +37,7 @@ void mr_cache_values_init(struct mr_cache *cache)
 	cache->n_classes = make_classes(cache);
 	for (uint64_t i = 0; i < cache->n_pages; i++)
 		cache->pages[i].group = MR_CACHE_PAGE_FREE;
+	atomic_store_explicit(&cache->has_pages, cache->n_pages > 0, memory_order_relaxed);
 }
 
 unsigned mr_cache_loc_class(const struct mr_cache *cache, uint32_t loc)
@@ -83,6 +84,13 @@ static void relist(struct mr_cache *cache, uint32_t number)
 	*head = number;
 }
 
+// why relaxed: who sees it late takes the lock in vain, or evicts a row too early.
+static void set_hint(_Atomic bool *hint, bool value)
+{
+	if (atomic_load_explicit(hint, memory_order_relaxed) != value)
+		atomic_store_explicit(hint, value, memory_order_relaxed);
+}
+
 static void give_page(struct mr_cache *cache, uint32_t number, unsigned class)
 {
 	struct mr_cache_page *page = &cache->pages[number - 1];
@@ -98,6 +106,7 @@ static void give_page(struct mr_cache *cache, uint32_t number, unsigned class)
 	cache->free_slots[class] += cache->class_slots[class];
 	cache->class_pages[class]++;
 	relist(cache, number);
+	set_hint(&cache->is_dry[class], false);
 }
 
 static void drop_page(struct mr_cache *cache, uint32_t number)
@@ -109,6 +118,7 @@ static void drop_page(struct mr_cache *cache, uint32_t number)
 	page->group = MR_CACHE_PAGE_FREE;
 	page->next = cache->free_pages;
 	cache->free_pages = number;
+	set_hint(&cache->has_pages, true);
 }
 
 static uint32_t new_page(struct mr_cache *cache, unsigned class)
@@ -121,6 +131,7 @@ static uint32_t new_page(struct mr_cache *cache, unsigned class)
 		number = (uint32_t)++cache->n_pages_used;
 	else
 		return 0;
+	set_hint(&cache->has_pages, cache->free_pages != 0 || cache->n_pages_used < cache->n_pages);
 	give_page(cache, number, class);
 	return number;
 }
@@ -150,7 +161,7 @@ static uint32_t pop_slot(struct mr_cache *cache, uint32_t number)
 	page->n_live++;
 	cache->free_slots[page->class]--;
 	relist(cache, number);
-	mr_cache_count(&cache->slot_bytes, cache->class_bytes[page->class]);
+	mr_cache_bump(&cache->slot_bytes, cache->class_bytes[page->class]);
 	return loc;
 }
 
@@ -158,6 +169,9 @@ uint32_t mr_cache_take_slot(struct mr_cache *cache, unsigned class)
 {
 	uint32_t number = 0, loc = 0;
 
+	if (atomic_load_explicit(&cache->is_dry[class], memory_order_relaxed) &&
+		!atomic_load_explicit(&cache->has_pages, memory_order_relaxed))
+		return 0;
 	mr_cache_spin_lock(&cache->alloc_lock);
 	for (unsigned g = 0; g < MR_CACHE_GROUPS && number == 0; g++)
 		number = cache->groups[class][g];
@@ -165,8 +179,16 @@ uint32_t mr_cache_take_slot(struct mr_cache *cache, unsigned class)
 		number = new_page(cache, class);
 	if (number != 0)
 		loc = pop_slot(cache, number);
+	else
+		set_hint(&cache->is_dry[class], true);
 	mr_cache_spin_unlock(&cache->alloc_lock);
 	return loc;
+}
+
+// why relaxed: readers find out by the bucket's version that this is no row any more.
+void mr_cache_mark_free(struct mr_cache *cache, uint32_t loc)
+{
+	atomic_store_explicit(&mr_cache_head_rw(cache, loc)->what, 0, memory_order_relaxed);
 }
 
 void mr_cache_free_slot(struct mr_cache *cache, uint32_t loc)
@@ -177,14 +199,14 @@ void mr_cache_free_slot(struct mr_cache *cache, uint32_t loc)
 	uint32_t first = mr_cache_slot_loc(cache, number - 1, 0);
 
 	mr_cache_spin_lock(&cache->alloc_lock);
-	// why relaxed: readers find out by the bucket's version that this is no row any more.
+	// why relaxed: as mr_cache_mark_free().
 	atomic_store_explicit(&head->event_time_us, page->free_head, memory_order_relaxed);
-	atomic_store_explicit(&head->what, 0, memory_order_relaxed);
+	mr_cache_mark_free(cache, loc);
 	page->free_head =
 		(uint16_t)(((loc - first) << cache->unit_shift) / cache->class_bytes[page->class] +
 			   1);
 	page->n_live--;
-	mr_cache_uncount(&cache->slot_bytes, cache->class_bytes[page->class]);
+	mr_cache_bump(&cache->slot_bytes, -(uint64_t)cache->class_bytes[page->class]);
 	if (page->group != MR_CACHE_PAGE_DRAINING) {
 		cache->free_slots[page->class]++;
 		if (page->n_live == 0) {
@@ -192,6 +214,7 @@ void mr_cache_free_slot(struct mr_cache *cache, uint32_t loc)
 			drop_page(cache, number);
 		} else {
 			relist(cache, number);
+			set_hint(&cache->is_dry[page->class], false);
 		}
 	}
 	mr_cache_spin_unlock(&cache->alloc_lock);
@@ -326,6 +349,7 @@ bool mr_cache_drain_end(struct mr_cache *cache, uint32_t number, unsigned needy)
 	} else {
 		cache->free_slots[page->class] += cache->class_slots[page->class] - page->n_live;
 		relist(cache, number);
+		set_hint(&cache->is_dry[page->class], false);
 	}
 	mr_cache_spin_unlock(&cache->alloc_lock);
 	return empty;

@@ -70,18 +70,19 @@ static int make_room(struct put *put)
 		return -EEXIST;
 	if (in_place || (!cached && put->mode == PUT_UPDATE_CACHED))
 		return 0;
-	if (!cached && !put->counted) {
-		put->counted = put->mode == PUT_WARM ? mr_cache_reserve_free(cache)
-		                                     : mr_cache_reserve_row(&put->op);
-		if (!put->counted)
-			return -ENOSPC;
-	}
 	if (put->loc == 0) {
 		put->loc = put->mode == PUT_WARM ? mr_cache_take_slot(cache, put->class)
 		                                 : mr_cache_alloc(&put->op, put->class);
 		if (put->loc == 0)
 			return -ENOSPC;
 		mr_cache_write_row(cache, put->loc, row);
+	}
+	// After the slot: a row that went for it leaves its count.
+	if (!cached && !put->counted) {
+		put->counted = put->mode == PUT_WARM ? mr_cache_reserve_free(cache)
+		                                     : mr_cache_reserve_row(&put->op);
+		if (!put->counted)
+			return -ENOSPC;
 	}
 	return 0;
 }
@@ -108,8 +109,8 @@ static int replace(struct put *put, const struct mr_cache_place *place)
 		return -ESTALE;
 	if (put->loc == 0 && mr_cache_class_for(cache, span) != put->class)
 		return -EAGAIN;
-	mr_cache_count(&cache->live_bytes, mr_cache_span(put->row.key_bytes, put->row.row_bytes));
-	mr_cache_uncount(&cache->live_bytes, span);
+	put->op.live_bytes += mr_cache_span(put->row.key_bytes, put->row.row_bytes);
+	put->op.live_bytes -= span;
 	mr_cache_count(&cache->evictions[MR_CACHE_EVICT_OVERWRITE], 1);
 	if (put->loc == 0) {
 		mr_cache_write_row(cache, old, &put->row);
@@ -135,8 +136,7 @@ static int put_new(struct put *put)
 	put->stamped = true;
 	ret = mr_cache_insert(&put->op, mr_cache_tag(put->row.hash), put->loc, put->stamp);
 	if (ret == 0) {
-		mr_cache_count(
-			&cache->live_bytes, mr_cache_span(put->row.key_bytes, put->row.row_bytes));
+		put->op.live_bytes += mr_cache_span(put->row.key_bytes, put->row.row_bytes);
 		put->counted = false;
 		put->loc = 0;
 	}
@@ -192,8 +192,7 @@ static int put_row(struct put *put)
 	} while (ret == -EAGAIN);
 	if (put->loc != 0)
 		mr_cache_free_slot(cache, put->loc);
-	if (put->counted)
-		mr_cache_uncount(&cache->rows, 1);
+	put->op.rows_left += put->counted;
 	return ret;
 }
 
@@ -263,6 +262,8 @@ int mr_cache_warm(struct mr_cache *cache, const struct mr_cache_row *row,
 {
 	struct put put = prepare(cache, row, PUT_WARM, now_ticks);
 
+	int ret;
+
 	if (too_big(&put.row))
 		return -E2BIG;
 	put.lease = lease.version;
@@ -270,7 +271,9 @@ int mr_cache_warm(struct mr_cache *cache, const struct mr_cache_row *row,
 		put.stamp = mr_cache_stamp_of(past, now_ticks);
 		put.stamped = true;
 	}
-	return put_row(&put);
+	ret = put_row(&put);
+	mr_cache_op_end(&put.op);
+	return ret;
 }
 
 // Drops a key unless what is cached is newer than @p limit_us. @return 0, -ENOENT or -ESTALE.
@@ -345,6 +348,7 @@ int mr_cache_fill(struct mr_cache *cache, const struct mr_cache_row *row,
 		mr_cache_count(&cache->fills_stale, 1);
 	if (ret < 0)
 		supersede(&put.op, row);
+	mr_cache_op_end(&put.op);
 	return ret;
 }
 
@@ -361,6 +365,7 @@ int mr_cache_update(
 		if (drop(&put.op, row, row->event_time_us, MR_CACHE_EVICT_OVERWRITE) == -ESTALE)
 			ret = -ESTALE;
 	}
+	mr_cache_op_end(&put.op);
 	return ret == -ENOENT ? 0 : ret;
 }
 
@@ -372,7 +377,10 @@ bool mr_cache_invalidate(struct mr_cache *cache, uint64_t hash, mr_space_t space
 	struct mr_cache_row row = {
 		.hash = hash, .space = space, .key = key, .key_bytes = key_bytes};
 
-	return drop(&op, &row, UINT64_MAX, reason) == 0;
+	bool dropped = drop(&op, &row, UINT64_MAX, reason) == 0;
+
+	mr_cache_op_end(&op);
+	return dropped;
 }
 
 // ---- walks -------------------------------------------------------------------------------------
@@ -438,6 +446,7 @@ static uint64_t drop_ways(struct sweep *s, uint64_t bucket, unsigned ways)
 
 	for (; ways != 0; ways &= ways - 1)
 		dropped += drop_way(s, bucket, (unsigned)__builtin_ctz(ways));
+	mr_cache_op_end(&s->op);
 	return dropped;
 }
 

@@ -54,6 +54,7 @@ struct mr_store {
 	rocksdb_writeoptions_t *write_unsynced;
 	char path[PATH_MAX];
 	bool read_only;
+	bool has_multiget;        // mr_store_multiget.h fits this RocksDB
 	_Atomic bool sync_failed; // set once, never cleared: promise 11
 	_Atomic bool full; // too little is free on the file system: see mr_store_look_at_room()
 	_Atomic uint64_t full_log; // number of the WAL that met a full disk, 0: see mr_store_wal_check()

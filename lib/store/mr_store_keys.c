@@ -9,16 +9,15 @@ int mr_store_keys_init(struct mr_store_keys *keys, unsigned n_max)
 	*keys = (struct mr_store_keys){
 		.n_max = n_max,
 		.key = calloc(n_max, sizeof(*keys->key)),
-		.key_bytes = calloc(n_max, sizeof(*keys->key_bytes)),
 		.fast = calloc(n_max, sizeof(*keys->fast)),
 		.slot = calloc(n_max, sizeof(*keys->slot)),
 		.bytes = malloc((size_t)n_max * MR_STORE_KEY_MAX_BYTES),
 		.wanted = calloc(n_max, sizeof(*keys->wanted)),
+		.sort = calloc(n_max, sizeof(*keys->sort)),
 		.merge = calloc(n_max, sizeof(*keys->merge)),
 	};
-	if (keys->key == NULL || keys->key_bytes == NULL || keys->fast == NULL ||
-		keys->slot == NULL || keys->bytes == NULL || keys->wanted == NULL ||
-		keys->merge == NULL)
+	if (keys->key == NULL || keys->fast == NULL || keys->slot == NULL || keys->bytes == NULL ||
+		keys->wanted == NULL || keys->sort == NULL || keys->merge == NULL)
 		return -ENOMEM;
 	return 0;
 }
@@ -26,20 +25,12 @@ int mr_store_keys_init(struct mr_store_keys *keys, unsigned n_max)
 void mr_store_keys_free(struct mr_store_keys *keys)
 {
 	free(keys->key);
-	free(keys->key_bytes);
 	free(keys->fast);
 	free(keys->slot);
 	free(keys->bytes);
 	free(keys->wanted);
+	free(keys->sort);
 	free(keys->merge);
-}
-
-static uint64_t first8_of(const uint8_t *key, uint32_t key_bytes)
-{
-	uint8_t padded[8] = {0};
-
-	memcpy(padded, key, MR_MIN(key_bytes, 8u));
-	return mr_load_be64(padded);
 }
 
 // Bytes that two keys begin with alike, of the first @p n; only whole words count.
@@ -47,100 +38,185 @@ static unsigned common_bytes(const uint8_t *a, const uint8_t *b, unsigned n)
 {
 	unsigned at = 0;
 
-	while (at + 8 <= n && memcmp(a + at, b + at, 8) == 0)
+	while (at + 8 <= n && mr_load_le64(a + at) == mr_load_le64(b + at))
 		at += 8;
 	return at;
 }
 
-static mr_always_inline int compare(
-	const struct mr_store_wanted *a, const struct mr_store_wanted *b)
+// Big-endian, zero-padded.
+static mr_always_inline uint64_t first8_of(const uint8_t *key, uint32_t key_bytes)
 {
-	int c;
+	uint8_t padded[8] = {0};
 
-	if (a->first8 != b->first8)
-		return a->first8 < b->first8 ? -1 : 1;
-	c = memcmp(a->key, b->key, MR_MIN(a->key_bytes, b->key_bytes));
+	if (mr_likely(key_bytes >= 8))
+		return mr_load_be64(key);
+	memcpy(padded, key, key_bytes);
+	return mr_load_be64(padded);
+}
+
+static int compare_whole(const struct mr_store_wanted *a, const struct mr_store_wanted *b)
+{
+	int c = memcmp(a->key, b->key, MR_MIN(a->key_bytes, b->key_bytes));
+
 	return c != 0 ? c : (int)a->key_bytes - (int)b->key_bytes;
 }
 
-static void insertion_sort(struct mr_store_wanted *w, unsigned n)
+/** What is sorted: bits that tell most keys apart, above a key's index. */
+struct order {
+	const struct mr_store_wanted *wanted;
+	uint64_t index_mask;
+};
+
+static mr_always_inline const struct mr_store_wanted *wanted_of(struct order o, uint64_t word)
+{
+	return &o.wanted[word & o.index_mask];
+}
+
+static mr_always_inline bool is_tie(struct order o, uint64_t a, uint64_t b)
+{
+	return (a ^ b) <= o.index_mask;
+}
+
+static mr_always_inline bool is_less(struct order o, uint64_t a, uint64_t b)
+{
+	if (mr_unlikely(is_tie(o, a, b)))
+		return compare_whole(wanted_of(o, a), wanted_of(o, b)) < 0;
+	return a < b;
+}
+
+static void insertion_sort(struct order o, uint64_t *w, unsigned n)
 {
 	for (unsigned i = 1; i < n; i++) {
-		struct mr_store_wanted it = w[i];
+		uint64_t it = w[i];
 		unsigned at = i;
 
-		for (; at > 0 && compare(&it, &w[at - 1]) < 0; at--)
+		for (; at > 0 && is_less(o, it, w[at - 1]); at--)
 			w[at] = w[at - 1];
 		w[at] = it;
 	}
 }
 
-static void merge_runs(
-	struct mr_store_wanted *to, const struct mr_store_wanted *from, unsigned mid, unsigned n)
+static mr_always_inline void order_two(uint64_t *a, uint64_t *b)
+{
+	uint64_t less = MR_MIN(*a, *b), more = MR_MAX(*a, *b);
+
+	*a = less;
+	*b = more;
+}
+
+// why no branch on who is less, here and when merging: nobody can tell in advance.
+static mr_always_inline void sort_four(struct order o, uint64_t *w)
+{
+	uint64_t a = w[0], b = w[1], c = w[2], d = w[3];
+
+	order_two(&a, &b);
+	order_two(&c, &d);
+	order_two(&a, &c);
+	order_two(&b, &d);
+	order_two(&b, &c);
+	if (mr_unlikely(is_tie(o, a, b) || is_tie(o, b, c) || is_tie(o, c, d))) {
+		insertion_sort(o, w, 4);
+		return;
+	}
+	w[0] = a;
+	w[1] = b;
+	w[2] = c;
+	w[3] = d;
+}
+
+static void merge_runs(struct order o, uint64_t *to, const uint64_t *from, unsigned mid, unsigned n)
 {
 	unsigned a = 0, b = mid;
 
-	// why no branch on who is first: nobody can tell in advance.
 	while (a < mid && b < n) {
-		unsigned second = from[b].first8 < from[a].first8;
+		uint64_t first = from[a], second = from[b];
+		unsigned takes_second = second < first;
 
-		if (mr_unlikely(from[b].first8 == from[a].first8))
-			second = compare(&from[b], &from[a]) < 0;
-		*to++ = from[a + second * (b - a)];
-		a += 1 - second;
-		b += second;
+		if (mr_unlikely(is_tie(o, first, second)))
+			takes_second = is_less(o, second, first);
+		*to++ = takes_second ? second : first;
+		a += 1 - takes_second;
+		b += takes_second;
 	}
 	memcpy(to, from + a, (mid - a) * sizeof(*to));
 	memcpy(to + (mid - a), from + b, (n - b) * sizeof(*to));
 }
 
 // Merge sort in memory of our own: qsort() would take some from the heap.
-static const struct mr_store_wanted *sort(struct mr_store_keys *keys, unsigned n)
+static const uint64_t *sort(struct mr_store_keys *keys, struct order o, unsigned n)
 {
 	enum { RUN = 4 };
-	struct mr_store_wanted *from = keys->wanted, *to = keys->merge;
+	uint64_t *from = keys->sort, *to = keys->merge;
+	unsigned at = 0;
 
-	for (unsigned i = 0; i < n; i += RUN)
-		insertion_sort(from + i, MR_MIN((unsigned)RUN, n - i));
+	for (; at + RUN <= n; at += RUN)
+		sort_four(o, from + at);
+	insertion_sort(o, from + at, n - at);
 	for (unsigned run = RUN; run < n; run *= 2) {
-		struct mr_store_wanted *swap = from;
+		uint64_t *swap = from;
 
 		for (unsigned i = 0; i < n; i += 2 * run)
-			merge_runs(to + i, from + i, MR_MIN(run, n - i), MR_MIN(2 * run, n - i));
+			merge_runs(o, to + i, from + i, MR_MIN(run, n - i), MR_MIN(2 * run, n - i));
 		from = to;
 		to = swap;
 	}
 	return from;
 }
 
-void mr_store_keys_set(struct mr_store_keys *keys, const struct mr_store_get *gets, unsigned n)
+// Packs the keys. @return how many bytes all of them begin with, in whole words.
+static unsigned pack(struct mr_store_keys *keys, const struct mr_store_get *gets, unsigned n)
 {
-	const struct mr_store_wanted *w;
-	uint8_t *at = keys->bytes;
 	unsigned common = MR_STORE_KEY_MAX_BYTES;
+	uint8_t *at = keys->bytes;
 
 	for (unsigned i = 0; i < n; i++) {
 		uint32_t bytes =
 			mr_store_put_key(at, gets[i].space, gets[i].key, gets[i].key_bytes);
 
-		keys->wanted[i] = (struct mr_store_wanted){
-			.key = at, .key_bytes = (uint16_t)bytes, .index = i};
+		keys->wanted[i] = (struct mr_store_wanted){at, bytes};
 		common = common_bytes(keys->bytes, at, MR_MIN(common, bytes));
 		at += bytes;
 	}
-	// What all begin with tells them not apart.
+	return common;
+}
+
+// What all begin with tells them not apart, nor do the bits that are alike in what follows.
+static struct order make_words(struct mr_store_keys *keys, unsigned n, unsigned common)
+{
+	unsigned index_bits = n > 1 ? 32 - (unsigned)__builtin_clz(n - 1) : 1;
+	struct order o = {keys->wanted, (UINT64_C(1) << index_bits) - 1};
+	uint64_t differ = 0;
+	unsigned alike;
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct mr_store_wanted *w = &keys->wanted[i];
+
+		keys->sort[i] = first8_of(w->key + common, w->key_bytes - common);
+		differ |= keys->sort[i] ^ keys->sort[0];
+	}
+	alike = differ != 0 ? (unsigned)__builtin_clzll(differ) : 63;
 	for (unsigned i = 0; i < n; i++)
-		keys->wanted[i].first8 =
-			first8_of(keys->wanted[i].key + common, keys->wanted[i].key_bytes - common);
-	w = sort(keys, n);
+		keys->sort[i] = (keys->sort[i] << alike & ~o.index_mask) | i;
+	return o;
+}
+
+void mr_store_keys_set(struct mr_store_keys *keys, const struct mr_store_get *gets, unsigned n)
+{
+	struct order o = make_words(keys, n, pack(keys, gets, n));
+	const uint64_t *words = sort(keys, o, n);
+
 	keys->n = 0;
 	for (unsigned i = 0; i < n; i++) {
-		if (i == 0 || compare(&w[i - 1], &w[i]) != 0) {
-			keys->key[keys->n] = (const char *)w[i].key;
-			keys->key_bytes[keys->n] = w[i].key_bytes;
-			keys->fast[keys->n] = gets[w[i].index].fast;
+		const struct mr_store_wanted *w = wanted_of(o, words[i]);
+		unsigned index = (unsigned)(words[i] & o.index_mask);
+
+		if (i == 0 || !is_tie(o, words[i - 1], words[i]) ||
+			compare_whole(wanted_of(o, words[i - 1]), w) != 0) {
+			keys->key[keys->n] =
+				(struct mr_store_slice){(const char *)w->key, w->key_bytes};
+			keys->fast[keys->n] = gets[index].fast;
 			keys->n++;
 		}
-		keys->slot[w[i].index] = keys->n - 1;
+		keys->slot[index] = keys->n - 1;
 	}
 }

@@ -8,24 +8,23 @@
  */
 
 #include "mr_store_impl.h"
+#include "mr_store_multiget.h"
 
-/** A wanted key while it is sorted: enough of it to decide most comparisons in a register. */
+/** A wanted key, by the caller's index. */
 struct mr_store_wanted {
-	uint64_t first8; //!< of what not all begin with; big-endian, zero-padded
 	const uint8_t *key;
-	uint16_t key_bytes;
-	uint32_t index; //!< in the caller's burst
+	uint32_t key_bytes;
 };
 
 struct mr_store_keys {
 	unsigned n_max;
 	unsigned n; //!< different keys
-	const char **key;
-	size_t *key_bytes;
+	struct mr_store_slice *key;
 	bool *fast;     //!< as asked; the same for all keys of a space
 	uint32_t *slot; //!< caller's index to index of its key
 	uint8_t *bytes;
-	struct mr_store_wanted *wanted, *merge;
+	struct mr_store_wanted *wanted;
+	uint64_t *sort, *merge; //!< words that stand for keys while they are sorted
 };
 
 /** @return 0 or -ENOMEM; mr_store_keys_free() afterwards in both cases. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "mr_store_fault.h"
 #include "mr_store_impl.h"
+#include "mr_store_multiget.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -305,6 +306,8 @@ struct mr_store *mr_store_open(const struct mr_store_params *params, struct mr_e
 		mr_store_unbind(&binding);
 	}
 	if (ret == 0) {
+		store->has_multiget = mr_store_multiget_fits(store->db, store->path,
+			store->cf[MR_STORE_CF_LIVE], mr_store_cf_names[MR_STORE_CF_LIVE]);
 		mr_store_look_at_room(store);
 		return store;
 	}

@@ -7,6 +7,10 @@
 #include "mr_store_impl.h"
 #include "mr_store_keys.h"
 
+// What RocksDB looks up side by side; of more in one call it takes memory from the heap, and copies
+// them when that grows.
+#define C_BATCH 32u
+
 struct mr_store_snapshot {
 	struct mr_store *store;
 	const rocksdb_snapshot_t *rocks;
@@ -25,7 +29,9 @@ struct mr_store_reader {
 	rocksdb_readoptions_t *seek_options;
 	struct mr_store_keys keys;
 	unsigned n_pinned;
-	rocksdb_pinnableslice_t **values;
+	struct mr_store_multiget *multiget; // NULL: see multi_get_by_c()
+	rocksdb_pinnableslice_t **pinned;   // of that
+	struct mr_store_slice *values;
 	char **errors;
 	struct found *found;
 	uint8_t *copies;
@@ -48,11 +54,15 @@ struct mr_store_reader *mr_store_reader_create(struct mr_store *store, unsigned 
 	r->options = rocksdb_readoptions_create();
 	r->seek_options = rocksdb_readoptions_create();
 	rocksdb_readoptions_set_prefix_same_as_start(r->seek_options, 1);
+	if (store->has_multiget)
+		r->multiget = mr_store_multiget_create(burst_max);
+	r->pinned = calloc(burst_max, sizeof(*r->pinned));
 	r->values = calloc(burst_max, sizeof(*r->values));
 	r->errors = calloc(burst_max, sizeof(*r->errors));
 	r->found = calloc(burst_max, sizeof(*r->found));
-	if (mr_store_keys_init(&r->keys, burst_max) == 0 && r->values != NULL &&
-		r->errors != NULL && r->found != NULL)
+	if (mr_store_keys_init(&r->keys, burst_max) == 0 && r->pinned != NULL &&
+		r->values != NULL && r->errors != NULL && r->found != NULL &&
+		(r->multiget != NULL || !store->has_multiget))
 		return r;
 	mr_store_reader_free(r);
 	errno = ENOMEM;
@@ -67,6 +77,8 @@ void mr_store_reader_free(struct mr_store_reader *reader)
 	rocksdb_readoptions_destroy(reader->options);
 	rocksdb_readoptions_destroy(reader->seek_options);
 	mr_store_keys_free(&reader->keys);
+	mr_store_multiget_free(reader->multiget);
+	free(reader->pinned);
 	free(reader->values);
 	free(reader->errors);
 	free(reader->found);
@@ -76,9 +88,11 @@ void mr_store_reader_free(struct mr_store_reader *reader)
 
 void mr_store_release(struct mr_store_reader *reader)
 {
-	for (unsigned i = 0; i < reader->n_pinned; i++) {
-		if (reader->values[i] != NULL)
-			rocksdb_pinnableslice_destroy(reader->values[i]);
+	if (reader->multiget != NULL)
+		mr_store_multiget_release(reader->multiget, reader->n_pinned);
+	for (unsigned i = 0; reader->multiget == NULL && i < reader->n_pinned; i++) {
+		if (reader->pinned[i] != NULL)
+			rocksdb_pinnableslice_destroy(reader->pinned[i]);
 	}
 	reader->n_pinned = 0;
 	reader->copies_bytes = 0;
@@ -156,17 +170,14 @@ static void deliver_value(
 
 static void deliver(struct mr_store_reader *r, unsigned slot, struct mr_store_get *get)
 {
-	const char *value;
-	size_t value_bytes;
+	const struct mr_store_slice *value = &r->values[slot];
 
-	if (r->errors[slot] != NULL) {
+	if (r->errors[slot] != NULL)
 		deliver_result(get, note_error(r, r->errors[slot]));
-	} else if (r->values[slot] == NULL) {
+	else if (value->data == NULL)
 		deliver_result(get, -ENOENT);
-	} else {
-		value = rocksdb_pinnableslice_value(r->values[slot], &value_bytes);
-		deliver_value(r, value, value_bytes, get);
-	}
+	else
+		deliver_value(r, value->data, value->bytes, get);
 }
 
 static bool fails_on_purpose(struct mr_store_reader *r, struct mr_store_get *gets, unsigned n)
@@ -208,6 +219,40 @@ static void end_burst(struct mr_store_reader *r, unsigned n)
 
 // ---- live rows ---------------------------------------------------------------------------------
 
+static void multi_get_by_c(
+	struct mr_store_reader *r, rocksdb_column_family_handle_t *cf, unsigned first, unsigned n)
+{
+	const char *keys[C_BATCH];
+	size_t keys_bytes[C_BATCH];
+
+	for (unsigned i = 0; i < n; i++) {
+		keys[i] = r->keys.key[first + i].data;
+		keys_bytes[i] = r->keys.key[first + i].bytes;
+	}
+	rocksdb_batched_multi_get_cf(r->store->db, r->options, cf, n, keys, keys_bytes,
+		r->pinned + first, r->errors + first, true);
+	for (unsigned i = first; i < first + n; i++) {
+		r->values[i] = (struct mr_store_slice){NULL, 0};
+		if (r->pinned[i] != NULL)
+			r->values[i].data =
+				rocksdb_pinnableslice_value(r->pinned[i], &r->values[i].bytes);
+	}
+}
+
+static void get_some(
+	struct mr_store_reader *r, rocksdb_column_family_handle_t *cf, unsigned first, unsigned n)
+{
+	if (r->multiget != NULL) {
+		mr_store_multiget_run(r->multiget, r->store->db, r->options, cf, first, n,
+			r->keys.key + first, r->values + first, r->errors + first);
+		return;
+	}
+	for (unsigned some; n > 0; first += some, n -= some) {
+		some = MR_MIN(n, C_BATCH);
+		multi_get_by_c(r, cf, first, some);
+	}
+}
+
 // Keys lie by space, and a space is in one family: as many multi-gets as families take turns.
 static void multi_get(struct mr_store_reader *reader)
 {
@@ -218,9 +263,7 @@ static void multi_get(struct mr_store_reader *reader)
 	for (unsigned i = 0; i < keys->n; i = end) {
 		for (end = i + 1; end < keys->n && keys->fast[end] == keys->fast[i];)
 			end++;
-		rocksdb_batched_multi_get_cf(store->db, reader->options,
-			store->cf[mr_store_live_cf(keys->fast[i])], end - i, keys->key + i,
-			keys->key_bytes + i, reader->values + i, reader->errors + i, true);
+		get_some(reader, store->cf[mr_store_live_cf(keys->fast[i])], i, end - i);
 	}
 	reader->n_pinned = keys->n;
 }
@@ -271,12 +314,12 @@ static int keep_copy(struct mr_store_reader *r, unsigned slot, const char *value
 static int seek_one(
 	struct mr_store_reader *r, rocksdb_iterator_t *it, unsigned slot, uint64_t as_of_us)
 {
-	const char *live = r->keys.key[slot], *key, *value;
+	const char *live = r->keys.key[slot].data, *key, *value;
 	uint8_t from[MR_STORE_HISTORY_KEY_MAX_BYTES];
 	size_t key_bytes, value_bytes;
 	uint32_t from_bytes =
 		mr_store_put_history_key(from, mr_load_be32(live), live + MR_STORE_PREFIX_BYTES,
-			(uint8_t)(r->keys.key_bytes[slot] - MR_STORE_PREFIX_BYTES), as_of_us);
+			(uint8_t)(r->keys.key[slot].bytes - MR_STORE_PREFIX_BYTES), as_of_us);
 
 	r->errors[slot] = NULL;
 	r->found[slot].present = false;

@@ -99,7 +99,8 @@ def read_libs(root):
 
 def read_sources(root):
     sources = []
-    for path in sorted(p for top in ("lib", "app") for p in (root / top).rglob("*.[ch]")):
+    for path in sorted(p for top in ("lib", "app") for p in (root / top).rglob("*")
+                       if p.suffix in (".c", ".h", ".cc")):
         relative = path.relative_to(root)
         raw = path.read_text()
         folder = "/".join(relative.parts[:2]) if len(relative.parts) > 2 else relative.parts[0]
@@ -322,6 +323,7 @@ LONG_BODY = "\tx++;\n" * 98
 BREACHES = [
     ("upward", {"lib/row/mr_row.c": "#include \"mr_client.h\"\n"}, {"floor"}),
     ("upward, spaces", {"lib/row/mr_row.c": "\t#  include  \"mr_client.h\"\n"}, {"floor"}),
+    ("upward, C++", {"lib/row/mr_row.cc": "#include \"mr_client.h\"\n"}, {"floor"}),
     ("upward, angle", {"lib/row/mr_row.c": "#include <mr_client.h>\n"}, {"floor"}),
     ("sideways", {"lib/row/mr_row.c": "#include \"mr_wire.h\"\n"}, {"floor"}),
     ("other program", {"app/other/main.c": "#include \"mr_tool.h\"\n"}, {"floor"}),
