@@ -155,21 +155,14 @@ uint64_t build_filter(struct mr_store *store, struct mr_bloom *bloom)
 {
 	struct mr_store_scan *scan = mr_store_scan_begin(store, 0);
 	uint64_t hashes[MR_BLOOM_BURST], keys = 0;
-	struct mr_store_item item;
 	struct mr_err err = {""};
-	unsigned n = 0;
-	int ret;
+	int n;
 
-	while ((ret = mr_store_scan_next(scan, &item, &err)) == 1) {
-		hashes[n++] = mr_hash_row(mr_hash_key(item.key, item.key_bytes), item.space);
-		if (n == MR_BLOOM_BURST) {
-			mr_bloom_add_bulk(bloom, hashes, n);
-			n = 0;
-		}
-		keys++;
+	while ((n = mr_store_scan_hashes(scan, hashes, MR_BLOOM_BURST, &err)) > 0) {
+		mr_bloom_add_bulk(bloom, hashes, (unsigned)n);
+		keys += (unsigned)n;
 	}
-	check(ret, &err);
-	mr_bloom_add_bulk(bloom, hashes, n);
+	check(n, &err);
 	mr_store_scan_end(scan);
 	return keys;
 }

@@ -148,6 +148,53 @@ void mr_bloom_add(struct mr_bloom *bloom, uint64_t hash)
 	mr_bloom_add_bulk(bloom, &hash, 1);
 }
 
+static mr_always_inline void add_one_alone(struct mr_bloom *bloom, uint64_t hash)
+{
+	struct mr_bloom_block *block = &bloom->block[mr_bloom_block_at(bloom, hash)];
+	uint64_t bits = mr_bloom_remix(hash);
+
+	for (unsigned j = 0; j < MR_BLOOM_WORDS; j++) {
+		// why relaxed, and in two steps: there is nobody else.
+		uint64_t word = atomic_load_explicit(&block->word[j], memory_order_relaxed);
+
+		word |= UINT64_C(1) << ((bits >> mr_bloom_shift(j)) & 63);
+		atomic_store_explicit(&block->word[j], word, memory_order_relaxed);
+	}
+}
+
+void mr_bloom_add_alone_bulk(struct mr_bloom *bloom, const uint64_t *hashes, unsigned n)
+{
+	uint64_t added = atomic_load_explicit(&bloom->added_keys, memory_order_relaxed);
+
+	assert(n <= MR_BLOOM_BURST);
+	mr_bloom_prefetch_bulk(bloom, hashes, n);
+	for (unsigned i = 0; i < n; i++)
+		add_one_alone(bloom, hashes[i]);
+	// why release: as in mr_bloom_add_bulk().
+	atomic_store_explicit(&bloom->added_keys, added + n, memory_order_release);
+}
+
+void mr_bloom_merge(struct mr_bloom *bloom, const struct mr_bloom *from)
+{
+	// why acquire: the keys that are counted are among the bits.
+	uint64_t added = atomic_load_explicit(&from->added_keys, memory_order_acquire);
+
+	assert(bloom->header.blocks == from->header.blocks);
+	for (uint64_t i = 0; i < from->header.blocks; i++) {
+		for (unsigned j = 0; j < MR_BLOOM_WORDS; j++) {
+			// why relaxed: as in add_one().
+			uint64_t word =
+				atomic_load_explicit(&from->block[i].word[j], memory_order_relaxed);
+
+			if (word != 0)
+				atomic_fetch_or_explicit(
+					&bloom->block[i].word[j], word, memory_order_relaxed);
+		}
+	}
+	// why release: as in mr_bloom_add_bulk().
+	atomic_fetch_add_explicit(&bloom->added_keys, added, memory_order_release);
+}
+
 // Adds a block's set bits to bits_set. @return its false-positive rate as it stands.
 static double read_block(const struct mr_bloom_block *block, uint64_t *bits_set)
 {

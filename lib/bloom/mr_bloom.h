@@ -104,6 +104,18 @@ bool mr_bloom_test(const struct mr_bloom *bloom, uint64_t hash);
 void mr_bloom_add_bulk(struct mr_bloom *bloom, const uint64_t *hashes, unsigned n);
 void mr_bloom_add(struct mr_bloom *bloom, uint64_t hash);
 
+/**
+ * As mr_bloom_add_bulk() on a filter that nobody else adds to or tests meanwhile: a tenth of the
+ * time, for the eight atomic ORs of a key wait for each other.
+ */
+void mr_bloom_add_alone_bulk(struct mr_bloom *bloom, const uint64_t *hashes, unsigned n);
+
+/**
+ * Adds all keys of @p from, which has as many blocks and which nobody adds to meanwhile, with
+ * atomic ORs, as mr_bloom_add_bulk() would; O(memory).
+ */
+void mr_bloom_merge(struct mr_bloom *bloom, const struct mr_bloom *from);
+
 /** Fills @p stats; O(memory). */
 void mr_bloom_stats(const struct mr_bloom *bloom, struct mr_bloom_stats *ret_stats);
 

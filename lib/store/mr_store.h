@@ -241,6 +241,13 @@ struct mr_store_scan *mr_store_scan_begin_at(
 /** @return 1: an item; 0: the end; -EIO with a message. */
 int mr_store_scan_next(
 	struct mr_store_scan *scan, struct mr_store_item *ret_item, struct mr_err *err);
+
+/**
+ * As up to @p n steps of which only mr_hash_row() of each key is wanted: rows are not looked at.
+ * @return how many, fewer than @p n only at the end; then 0; -EIO with a message.
+ */
+int mr_store_scan_hashes(
+	struct mr_store_scan *scan, uint64_t *hashes, unsigned n, struct mr_err *err);
 void mr_store_scan_end(struct mr_store_scan *scan);
 
 // ---- what compactions drop ---------------------------------------------------------------------

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "mr_hash.h"
 #include "mr_store_fault.h"
 #include "mr_store_impl.h"
 #include "mr_units.h"
@@ -59,7 +60,8 @@ struct mr_store_scan *mr_store_scan_begin_at(
 	rocksdb_readoptions_set_total_order_seek(scan->options, 1);
 	// A scan passes once over everything: it must not push hot blocks out.
 	rocksdb_readoptions_set_fill_cache(scan->options, 0);
-	rocksdb_readoptions_set_readahead_size(scan->options, 2 * MR_MIB);
+	// As much as stays in the second-level cache until it is decompressed.
+	rocksdb_readoptions_set_readahead_size(scan->options, 512 * MR_KIB);
 	if (space != 0)
 		rocksdb_readoptions_set_iterate_upper_bound(scan->options,
 			(const char *)scan->limit, mr_store_put_limit(scan->limit, space));
@@ -104,25 +106,61 @@ static int step(struct mr_store_scan *scan, struct mr_err *err)
 	return mr_store_fail(scan->store, err, text, "scan") < 0 ? -EIO : 0;
 }
 
-int mr_store_scan_next(
-	struct mr_store_scan *scan, struct mr_store_item *ret_item, struct mr_err *err)
+// As step(), and on to the second family.
+static int step_on(struct mr_store_scan *scan, struct mr_err *err)
 {
-	const char *key, *value;
-	size_t key_bytes, value_bytes;
 	int ret = step(scan, err);
 
 	if (ret == 0 && !scan->fast) {
 		enter_family(scan, true);
 		ret = step(scan, err);
 	}
+	return ret;
+}
+
+static int damaged(const struct mr_store_scan *scan, const char *what, struct mr_err *err)
+{
+	return mr_fail(err, EIO, "store %s: scan: %s; restore a backup", scan->store->path, what);
+}
+
+int mr_store_scan_next(
+	struct mr_store_scan *scan, struct mr_store_item *ret_item, struct mr_err *err)
+{
+	const char *key, *value;
+	size_t key_bytes, value_bytes;
+	int ret = step_on(scan, err);
+
 	if (ret <= 0)
 		return ret;
 	key = rocksdb_iter_key(scan->it, &key_bytes);
 	value = rocksdb_iter_value(scan->it, &value_bytes);
 	if (mr_store_parse_item(key, key_bytes, value, value_bytes, ret_item) < 0)
-		return mr_fail(err, EIO, "store %s: scan: a value is not a row; restore a backup",
-			scan->store->path);
+		return damaged(scan, "a value is not a row", err);
 	return 1;
+}
+
+int mr_store_scan_hashes(
+	struct mr_store_scan *scan, uint64_t *hashes, unsigned n, struct mr_err *err)
+{
+	const char *key;
+	size_t key_bytes;
+	unsigned i;
+	int ret;
+
+	for (i = 0; i < n; i++) {
+		ret = step_on(scan, err);
+		if (ret < 0)
+			return ret;
+		if (ret == 0)
+			break;
+		key = rocksdb_iter_key(scan->it, &key_bytes);
+		if (key_bytes < MR_STORE_PREFIX_BYTES || key_bytes > MR_STORE_KEY_MAX_BYTES)
+			return damaged(scan, "a key is not one of a row", err);
+		hashes[i] = mr_hash_row(
+			mr_hash_key(key + MR_STORE_PREFIX_BYTES, key_bytes - MR_STORE_PREFIX_BYTES),
+			mr_load_be32(key));
+	}
+	return (int)i;
 }
 
 void mr_store_scan_end(struct mr_store_scan *scan)

@@ -98,6 +98,31 @@ static void test_no_false_negative(void **state)
 	}
 }
 
+// Keys added alone, or to a filter that is merged into another one, set the bits that they set.
+static void test_add_alone(void **state)
+{
+	struct mr_bloom *want = make(5000, 0.001), *bloom = make(5000, 0.001);
+	struct mr_bloom *own = make(5000, 0.001);
+	uint64_t hashes[MR_BLOOM_BURST];
+	size_t bytes;
+
+	(void)state;
+	add_range(want, 0, 4000, 64);
+	add_range(bloom, 0, 1500, 64);
+	for (uint64_t at = 1500; at < 4000; at += 50) {
+		for (unsigned i = 0; i < 50; i++)
+			hashes[i] = key_in(at + i);
+		mr_bloom_add_alone_bulk(own, hashes, 50);
+	}
+	assert_int_equal(count_maybe(own, key_in, 4000) < 4000, 1);
+	mr_bloom_merge(bloom, own);
+	mr_bloom_bytes(bloom, &bytes);
+	assert_memory_equal(bloom, mr_bloom_bytes(want, &bytes), bytes);
+	free(own);
+	free(bloom);
+	free(want);
+}
+
 // The layout in words that do not share code with the library: which bits a key sets.
 static void test_bits_of_a_key(void **state)
 {
@@ -533,6 +558,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_false_negative),
+		cmocka_unit_test(test_add_alone),
 		cmocka_unit_test(test_bits_of_a_key),
 		cmocka_unit_test(test_each_bit_counts),
 		cmocka_unit_test(test_isas_agree),

@@ -2,6 +2,7 @@
 #include "store_fixture.h"
 
 #include "mr_bytes.h"
+#include "mr_hash.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -222,6 +223,34 @@ static void check_item(const struct model_entry *e, const struct mr_store_item *
 	check_row(e, item->row, item->row_bytes);
 }
 
+// The same keys, as what a filter wants of them.
+static void check_hashes(const struct model *model, struct mr_store *store, mr_space_t space)
+{
+	struct mr_store_scan *scan = mr_store_scan_begin(store, space);
+	uint64_t hashes[2 * MODEL_KEYS + 1];
+	struct mr_err err = {""};
+	unsigned n = 0, burst = 1;
+	int ret;
+
+	assert_non_null(scan);
+	while ((ret = mr_store_scan_hashes(
+			scan, hashes + n, MR_MIN(burst, MODEL_KEYS + 1 - n), &err)) > 0) {
+		n += (unsigned)ret;
+		burst = burst % 7 + 1;
+	}
+	assert_int_equal(ret, 0);
+	for (unsigned i = 0, k = 0; i < 2 * MODEL_KEYS || k != n; i++) {
+		const struct model_entry *e = &model->entries[i % MODEL_KEYS];
+
+		assert_true(i < 2 * MODEL_KEYS);
+		if (e->present && (space == 0 || e->space == space) &&
+			model_fast(e->space) == (i >= MODEL_KEYS))
+			assert_true(hashes[k++] ==
+				    mr_hash_row(mr_hash_key(e->key, e->key_bytes), e->space));
+	}
+	mr_store_scan_end(scan);
+}
+
 static void check_scan(const struct model *model, struct mr_store *store, mr_space_t space)
 {
 	struct mr_store_scan *scan = mr_store_scan_begin(store, space);
@@ -242,6 +271,7 @@ static void check_scan(const struct model *model, struct mr_store *store, mr_spa
 	assert_int_equal(mr_store_scan_next(scan, &item, &err), 0);
 	assert_int_equal(mr_store_scan_next(scan, &item, &err), 0);
 	mr_store_scan_end(scan);
+	check_hashes(model, store, space);
 }
 
 void model_check_all(const struct model *model, struct mr_store *store)
