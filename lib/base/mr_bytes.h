@@ -34,14 +34,22 @@ MR_BYTES_DEFINE(64, be, be64toh, htobe64)
 
 #undef MR_BYTES_DEFINE
 
-/** memcpy() for what is nearly always short, as keys are: up to 16 bytes without a call. */
+/** memcpy() for what is nearly always short, as keys are: up to 32 bytes without a call. */
 static mr_always_inline void mr_copy_short(void *to, const void *from, size_t n)
 {
 	uint8_t *t = (uint8_t *)to;
 	const uint8_t *f = (const uint8_t *)from;
 
-	if (mr_unlikely(n > 16)) {
+	if (mr_unlikely(n > 32)) {
 		memcpy(t, f, n);
+	} else if (n > 16) {
+		uint64_t first = mr_load_le64(f), second = mr_load_le64(f + 8);
+		uint64_t third = mr_load_le64(f + n - 16), last = mr_load_le64(f + n - 8);
+
+		mr_store_le64(t, first);
+		mr_store_le64(t + 8, second);
+		mr_store_le64(t + n - 16, third);
+		mr_store_le64(t + n - 8, last);
 	} else if (n >= 8) {
 		// The two halves may overlap, and are read before either is written.
 		uint64_t first = mr_load_le64(f), last = mr_load_le64(f + n - 8);

@@ -266,7 +266,8 @@ const struct mr_config_key mr_config_keys[] = {
 		.max = 16 * TIB,
 		.initial = "256M",
 		.offset = AT(store.block_cache_bytes),
-		.help = "RocksDB's cache of uncompressed blocks, ordinary memory."},
+		.help = "RocksDB's cache of uncompressed blocks: ordinary memory, in "
+			"transparent huge pages where the kernel gives them."},
 	{.section = "store",
 		.key = "memtable",
 		.type = MR_CONFIG_BYTES,

@@ -30,6 +30,7 @@ extern const char *const mr_store_cf_names[MR_STORE_CF_COUNT];
 #define MR_STORE_PREFIX_BYTES 4u
 #define MR_STORE_HEAD_BYTES ((uint32_t)sizeof(struct mr_store_head))
 
+struct mr_store_blocks;
 struct mr_store_policies;
 
 /** The family of a set's live rows. */
@@ -49,6 +50,7 @@ struct mr_store {
 	uint32_t cf_id[MR_STORE_CF_COUNT]; // RocksDB's numbers of them, as in its log
 	rocksdb_options_t *options[MR_STORE_CF_COUNT];
 	rocksdb_cache_t *block_cache;
+	struct mr_store_blocks *blocks; // the block cache's; NULL: its memory is malloc's
 	rocksdb_readoptions_t *read_newest;
 	rocksdb_writeoptions_t *write_synced;
 	rocksdb_writeoptions_t *write_unsynced;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "mr_store_cache.h"
 #include "mr_store_impl.h"
 #include "mr_units.h"
 
@@ -134,6 +135,17 @@ static rocksdb_slicetransform_t *prefix_of(enum mr_store_cf cf)
 		NULL, no_state, entity_of, has_entity, NULL, entity_name);
 }
 
+static void make_cache(struct mr_store *store, uint64_t bytes)
+{
+	store->blocks = mr_store_blocks_create(bytes);
+	if (store->blocks != NULL)
+		store->block_cache = mr_store_cache_create(bytes, store->blocks);
+	if (store->block_cache != NULL)
+		return;
+	store->blocks = NULL;
+	store->block_cache = rocksdb_cache_create_lru(bytes);
+}
+
 int mr_store_make_options(
 	struct mr_store *store, const struct mr_store_params *params, struct mr_err *err)
 {
@@ -145,8 +157,7 @@ int mr_store_make_options(
 	store->policies = mr_store_policies_create(params);
 	if (store->policies == NULL)
 		return mr_fail(err, ENOMEM, "store: no memory");
-	store->block_cache =
-		rocksdb_cache_create_lru(or_default(params->block_cache_bytes, 256 * MR_MIB));
+	make_cache(store, or_default(params->block_cache_bytes, 256 * MR_MIB));
 	for (int i = 0; i < MR_STORE_CF_COUNT; i++) {
 		rocksdb_options_t *o = rocksdb_options_create();
 		bool fast = i == MR_STORE_CF_LIVE_FAST;

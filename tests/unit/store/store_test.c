@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "mr_store_blocks.h"
 #include "mr_store_impl.h"
 #include "mr_store_multiget.h"
 
@@ -97,6 +98,25 @@ static void test_model(void **state)
 }
 
 // ---- one thing at a time -----------------------------------------------------------------------
+
+// What is read from disk lies in the memory that is the block cache's, and goes with the store.
+static void test_blocks(void **state)
+{
+	struct mr_store *store = store_open(dir);
+	struct mr_store_blocks_stats stats;
+	uint64_t event_time_us;
+
+	(void)state;
+	for (uint64_t key = 0; key < 100; key++)
+		put_u64(store, 1, key, 7, 500, false);
+	assert_int_equal(mr_store_flush(store, NULL), 0);
+	assert_non_null(store->blocks);
+	assert_int_equal(get_u64(store, 1, 42, &event_time_us), 0);
+	assert_int_equal(event_time_us, 7);
+	mr_store_blocks_stats(store->blocks, &stats);
+	assert_true(stats.taken > 0);
+	store_close(store);
+}
 
 static void test_handles(void **state)
 {
@@ -502,6 +522,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_model, dir_setup, dir_teardown),
 		cmocka_unit_test_setup_teardown(test_handles, dir_setup, dir_teardown),
+		cmocka_unit_test_setup_teardown(test_blocks, dir_setup, dir_teardown),
 		cmocka_unit_test_setup_teardown(test_params, dir_setup, dir_teardown),
 		cmocka_unit_test_setup_teardown(test_binding_is_undone, dir_setup, dir_teardown),
 		cmocka_unit_test_setup_teardown(test_tombstone, dir_setup, dir_teardown),
