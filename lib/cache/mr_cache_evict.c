@@ -14,9 +14,7 @@
 // few per cent. The hand walks for several evictions at once: rows are then ranked in a loop with
 // next to nothing else in it. Small caches are looked through whole each time, which is exact
 // LRU-K.
-#include "mr_cache_priv.h"
-
-#include <stddef.h>
+#include "mr_cache_worth.h"
 
 #define HAND_BUCKETS 8u        // an eviction
 #define HAND_BATCH_MAX 16u     // evictions that the hand walks for at once
@@ -27,15 +25,11 @@
 #define EVICT_TRIES 64u
 #define ALLOC_EVICTIONS_MAX 1024u
 #define RELOCATE_TRIES 64u
-#define CLOCK_SKEW_TICKS 1024
 
 // So that ranks of rows from before the first tick are positive.
 #define RANK_EPOCH (UINT64_C(1) << 20)
 #define RANK_PROTECTED (UINT64_C(1) << 63)
 #define RANK_KNOWN (UINT64_C(1) << 62)
-
-#define SCORE_ELIGIBLE (1u << 31)
-#define SCORE_STRANGER (1u << 30)
 
 static unsigned unlog(unsigned code)
 {
@@ -71,10 +65,10 @@ static mr_always_inline uint32_t score_of(struct order o, uint32_t stamp)
 	uint32_t score = o.plain ? age + spread : MR_MAX(age, spread);
 
 	// why without branches: nobody can tell what the next row is.
-	score = mr_cache_is_stranger(o.k, stamp) ? SCORE_STRANGER | age : score;
+	score = mr_cache_is_stranger(o.k, stamp) ? MR_CACHE_SCORE_STRANGER | age : score;
 	if (o.plain)
-		return age > o.window_ticks ? score | SCORE_ELIGIBLE : score;
-	return age > o.window_ticks ? score | SCORE_ELIGIBLE : age;
+		return age > o.window_ticks ? score | MR_CACHE_SCORE_ELIGIBLE : score;
+	return age > o.window_ticks ? score | MR_CACHE_SCORE_ELIGIBLE : age;
 }
 
 uint32_t mr_cache_score(const struct mr_cache *cache, uint32_t stamp, uint64_t now_ticks)
@@ -87,8 +81,9 @@ unsigned mr_cache_rank_class(
 {
 	uint32_t score = mr_cache_score(cache, stamp, now_ticks);
 
-	*ret_distance = score & ~(SCORE_ELIGIBLE | SCORE_STRANGER);
-	return ((score & SCORE_ELIGIBLE) != 0 ? 2 : 0) + ((score & SCORE_STRANGER) != 0 ? 1 : 0);
+	*ret_distance = score & ~(MR_CACHE_SCORE_ELIGIBLE | MR_CACHE_SCORE_STRANGER);
+	return ((score & MR_CACHE_SCORE_ELIGIBLE) != 0 ? 2 : 0) +
+	       ((score & MR_CACHE_SCORE_STRANGER) != 0 ? 1 : 0);
 }
 
 static mr_always_inline uint32_t aged_stamp(
@@ -98,7 +93,7 @@ static mr_always_inline uint32_t aged_stamp(
 	uint32_t stamp = atomic_load_explicit(&b->stamp[way], memory_order_relaxed);
 	int16_t age = (int16_t)(uint16_t)(now_ticks - (stamp >> 16));
 
-	if (mr_unlikely(age > (int)MR_CACHE_AGE_MAX || age < -CLOCK_SKEW_TICKS)) {
+	if (mr_unlikely(age > (int)MR_CACHE_AGE_MAX || age < -MR_CACHE_CLOCK_SKEW_TICKS)) {
 		stamp = (uint32_t)(uint16_t)(now_ticks - MR_CACHE_AGE_MAX) << 16 | (stamp & 0xffff);
 		atomic_store_explicit(&b->stamp[way], stamp, memory_order_relaxed);
 	}
@@ -120,11 +115,12 @@ void mr_cache_age_way(struct mr_cache_bucket *b, unsigned way, uint64_t now_tick
 static mr_always_inline uint64_t rank_of(struct order o, uint32_t stamp)
 {
 	uint32_t score = score_of(o, stamp);
-	uint64_t rank = o.now_ticks + RANK_EPOCH - (score & ~(SCORE_ELIGIBLE | SCORE_STRANGER));
+	uint64_t rank = o.now_ticks + RANK_EPOCH -
+	                (score & ~(MR_CACHE_SCORE_ELIGIBLE | MR_CACHE_SCORE_STRANGER));
 
-	if ((score & SCORE_STRANGER) == 0)
+	if ((score & MR_CACHE_SCORE_STRANGER) == 0)
 		rank |= RANK_KNOWN;
-	if ((score & SCORE_ELIGIBLE) == 0)
+	if ((score & MR_CACHE_SCORE_ELIGIBLE) == 0)
 		rank |= RANK_PROTECTED;
 	return rank;
 }
@@ -209,17 +205,40 @@ static uint64_t limit_of(const struct mr_cache *cache)
 	return cache->n_pool >= POOL_ENOUGH ? cache->pool[0].rank : UINT64_MAX;
 }
 
+// A rank in the upper bits, and where it comes from: as ranks are, none equal to another.
+static int32_t word_of(const struct met *met, unsigned i)
+{
+	uint64_t rank = met->c[i].rank, kind = rank >> 62, farthest = (1 << 24) - 1;
+	uint64_t distance = met->o.now_ticks + RANK_EPOCH - (rank & (RANK_KNOWN - 1));
+
+	return (int32_t)((kind << 24 | (farthest - MR_MIN(distance, farthest))) * MET_MAX + i);
+}
+
+// The worst last: each goes where there are as many better ones. why: no branch, and side by side.
+static void sort_met(struct met *met)
+{
+	struct mr_cache_candidate sorted[MET_MAX];
+	int32_t words[MET_MAX];
+
+	for (unsigned i = 0; i < MET_MAX; i++)
+		words[i] = i < met->n ? word_of(met, i) : -1;
+	for (unsigned i = 0; i < met->n; i++) {
+		int32_t at = 0;
+
+		for (unsigned k = 0; k < MET_MAX; k++)
+			at += words[k] > words[i];
+		sorted[at] = met->c[i];
+	}
+	memcpy(met->c, sorted, met->n * sizeof(sorted[0]));
+}
+
 // The worst of both lists become the pool.
 static void pool_merge(struct mr_cache *cache, struct met *met)
 {
 	unsigned a = cache->n_pool, b = met->n, n = MR_MIN(a + b, MR_CACHE_POOL);
 	struct mr_cache_candidate other[MR_CACHE_POOL], *pool = cache->pool;
 
-	for (unsigned i = 1; i < met->n; i++) {
-		struct mr_cache_candidate c = met->c[i];
-
-		insert_sorted(met->c, i, &c);
-	}
+	sort_met(met);
 	// The worst come first: where all have room, none is overwritten before its turn.
 	if (a + b > MR_CACHE_POOL)
 		pool = memcpy(other, pool, a * sizeof(*pool));
@@ -251,67 +270,8 @@ static mr_noinline void meet(
 	}
 }
 
-// Four ways side by side; what is wider is taken apart again where it has to be.
-typedef int32_t lanes __attribute__((vector_size(16)));
-typedef uint32_t unsigned_lanes __attribute__((vector_size(16)));
-
-#define LANE_STRANGER (int32_t)(SCORE_STRANGER >> 1)
-#define LANE_ELIGIBLE (int32_t)(SCORE_ELIGIBLE >> 1)
-
-/** What the ways of a bucket are compared with. */
-struct bar {
-	uint32_t now;
-	int32_t window, score;
-};
-
-// Marks the rows that may be worth to be met, from the locs and stamps of four ways: score_of() for
-// K = 2, not plain, its two flags a bit lower, below the sign.
-static mr_always_inline lanes are_worth(
-	const struct mr_cache_bucket *b, unsigned loc_at, unsigned stamp_at, const struct bar *bar)
-{
-	lanes locs, stamps, ages, signed_ages, spreads, scores, is_stranger, is_eligible;
-
-	mr_cache_copy(&locs, (const uint8_t *)b + loc_at, sizeof(locs));
-	mr_cache_copy(&stamps, (const uint8_t *)b + stamp_at, sizeof(stamps));
-	spreads = stamps & 0xffff;
-	signed_ages = (lanes)(bar->now - ((unsigned_lanes)stamps & 0xffff0000u)) >> 16;
-	ages = signed_ages & (signed_ages > 0);
-	scores = (spreads & (spreads > ages)) | (ages & (spreads <= ages));
-	is_stranger = spreads == 0xffff;
-	scores = ((ages | LANE_STRANGER) & is_stranger) | (scores & ~is_stranger);
-	is_eligible = ages > bar->window;
-	scores = ((scores | LANE_ELIGIBLE) & is_eligible) | (ages & ~is_eligible);
-	// Nor are those overlooked that are about to wrap.
-	return ((scores > bar->score) | (signed_ages < -CLOCK_SKEW_TICKS)) & (locs != 0);
-}
-
-static mr_always_inline unsigned pair_bits(uint64_t pair)
-{
-	return (unsigned)(pair & 1) | (unsigned)(pair >> 63) << 1;
-}
-
-// @return their ways, a bit each.
-static mr_always_inline unsigned ways_worth(const struct mr_cache_bucket *b, const struct bar *bar)
-{
-	union {
-		lanes lanes;
-		uint64_t pairs[2];
-	} first, last;
-
-	static_assert(offsetof(struct mr_cache_bucket, loc) == 16 &&
-			      offsetof(struct mr_cache_bucket, stamp) == 40,
-		"two fields, six locs, six stamps");
-	// The first of these begins two fields early.
-	first.lanes = are_worth(b, 8, 32, bar);
-	last.lanes = are_worth(b, 24, 48, bar);
-	if (mr_likely((first.pairs[1] | last.pairs[0] | last.pairs[1]) == 0))
-		return 0;
-	return pair_bits(first.pairs[1]) | pair_bits(last.pairs[0]) << 2 |
-	       pair_bits(last.pairs[1]) << 4;
-}
-
 // The score that a row must exceed for a rank below the limit.
-static struct bar bar_of(const struct met *met)
+static struct mr_cache_bar bar_of(const struct met *met)
 {
 	uint64_t kind = RANK_KNOWN | RANK_PROTECTED, limit = met->limit;
 	int64_t distance = (int64_t)(met->o.now_ticks + RANK_EPOCH - (limit & ~kind));
@@ -320,15 +280,17 @@ static struct bar bar_of(const struct met *met)
 	if (limit != UINT64_MAX)
 		score = (int32_t)MR_MAX(MR_MIN(distance, INT64_C(0x10000)), INT64_C(-1));
 	if (limit != UINT64_MAX && score >= 0)
-		score |= ((limit & RANK_KNOWN) == 0 ? LANE_STRANGER : 0) |
-		         ((limit & RANK_PROTECTED) == 0 ? LANE_ELIGIBLE : 0);
-	return (struct bar){(uint32_t)met->o.now_ticks << 16, (int32_t)met->o.window_ticks, score};
+		score |= ((limit & RANK_KNOWN) == 0 ? MR_CACHE_LANE_STRANGER : 0) |
+		         ((limit & RANK_PROTECTED) == 0 ? MR_CACHE_LANE_ELIGIBLE : 0);
+	return (struct mr_cache_bar){
+		(uint32_t)met->o.now_ticks << 16, (int32_t)met->o.window_ticks, score};
 }
 
-static void walk(struct mr_cache *cache, struct met *met, unsigned n)
+static mr_always_inline void walk_by(
+	struct mr_cache *cache, struct met *met, unsigned n, mr_cache_ways_fn ways_of)
 {
 	bool plain = cache->plain || cache->k != 2;
-	struct bar bar = bar_of(met);
+	struct mr_cache_bar bar = bar_of(met);
 	unsigned ways = (1u << MR_CACHE_WAYS) - 1;
 	uint64_t limit = met->limit;
 
@@ -339,7 +301,7 @@ static void walk(struct mr_cache *cache, struct met *met, unsigned n)
 		mr_prefetch(
 			&cache->buckets[MR_MIN(cache->hand + HAND_BUCKETS, cache->n_buckets - 1)]);
 		if (!plain)
-			ways = ways_worth(&cache->buckets[at], &bar);
+			ways = ways_of(&cache->buckets[at], &bar);
 		if (mr_likely(ways == 0))
 			continue;
 		meet(cache, met, at, ways);
@@ -348,6 +310,24 @@ static void walk(struct mr_cache *cache, struct met *met, unsigned n)
 			bar = bar_of(met);
 		}
 	}
+}
+
+#ifdef __x86_64__
+MR_CACHE_AVX2 static void walk_wide(struct mr_cache *cache, struct met *met, unsigned n)
+{
+	walk_by(cache, met, n, mr_cache_ways_worth_wide);
+}
+#endif
+
+static void walk(struct mr_cache *cache, struct met *met, unsigned n)
+{
+#ifdef __x86_64__
+	if (__builtin_cpu_supports("avx2")) {
+		walk_wide(cache, met, n);
+		return;
+	}
+#endif
+	walk_by(cache, met, n, mr_cache_ways_worth);
 }
 
 // Forgets the rows of @p n buckets from the hand on: it is about to meet them again.

@@ -2,6 +2,8 @@
 //
 // Shape, budget, replacement: what the cache promises, case by case.
 #include "cache_util.h"
+#include "mr_cache_worth.h"
+#include "mr_rng.h"
 
 #include <errno.h>
 #include <math.h>
@@ -483,9 +485,46 @@ static void prefetch_changes_nothing(void **state)
 	free(cache);
 }
 
+// What all ways at once come to, and what four at a time do.
+static void test_ways_worth(void **state)
+{
+	(void)state;
+#ifdef __x86_64__
+	struct mr_rng rng = {0x776f727468};
+	static struct mr_cache_bucket bucket;
+	unsigned worth = 0;
+
+	if (!__builtin_cpu_supports("avx2"))
+		skip();
+	for (unsigned round = 0; round < 100000; round++) {
+		uint16_t now = (uint16_t)mr_rng_next(&rng);
+		struct mr_cache_bar bar = {(uint32_t)now << 16, (int32_t)mr_rng_below(&rng, 2000),
+			(int32_t)mr_rng_below(&rng, 4000) - 1};
+		unsigned ways;
+
+		bar.score |= mr_rng_below(&rng, 2) != 0 ? MR_CACHE_LANE_STRANGER : 0;
+		bar.score |= mr_rng_below(&rng, 2) != 0 ? MR_CACHE_LANE_ELIGIBLE : 0;
+		for (unsigned way = 0; way < MR_CACHE_WAYS; way++) {
+			uint32_t age = (uint32_t)mr_rng_below(&rng, 4000) - 1100;
+			uint32_t spread = mr_rng_below(&rng, 3) == 0
+			                          ? 0xffff
+			                          : (uint32_t)mr_rng_below(&rng, 4000);
+
+			atomic_store(&bucket.loc[way], (uint32_t)mr_rng_below(&rng, 4));
+			atomic_store(&bucket.stamp[way], (now - age) << 16 | spread);
+		}
+		ways = mr_cache_ways_worth(&bucket, &bar);
+		assert_int_equal(mr_cache_ways_worth_wide(&bucket, &bar), ways);
+		worth += (unsigned)__builtin_popcount(ways);
+	}
+	assert_in_range(worth, 1, 100000 * MR_CACHE_WAYS - 1);
+#endif
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ways_worth),
 		cmocka_unit_test(params_are_checked),
 		cmocka_unit_test(sizes_come_back_whole),
 		cmocka_unit_test(newer_writes_win),
