@@ -16,10 +16,6 @@
 #define DIR_PREFIX "bulk-"
 #define FILE_BYTES (256 * MR_MIB)
 #define ENTRIES_BETWEEN_LOOKS 4096u
-// Most of a load is compression. Blocks of 4 KiB take 0.7 of the time of zstd's own level at this
-// one, and 0.6 to 1.1 % more room.
-#define ZSTD_LEVEL 2
-#define ZSTD_WINDOW_BITS (-14) // RocksDB's own default
 
 // A run of table files whose keys ascend from file to file.
 struct run {
@@ -49,7 +45,6 @@ struct mr_store_bulk {
 	mr_space_t space;
 	enum mr_store_cf live_cf;
 	rocksdb_envoptions_t *env;
-	rocksdb_options_t *options[MR_STORE_CF_COUNT];
 	struct part parts[MR_STORE_BULK_PARTS_MAX];
 	char dir[PATH_MAX];
 };
@@ -76,7 +71,7 @@ static int run_open(struct part *part, struct run *run, enum mr_store_cf cf, str
 		return mr_fail(err, ENOMEM, "bulk load: no memory");
 	run->paths[run->n_paths++] = path;
 	run->entries = 0;
-	run->writer = rocksdb_sstfilewriter_create(bulk->env, bulk->options[cf]);
+	run->writer = rocksdb_sstfilewriter_create(bulk->env, bulk->store->bulk_options[cf]);
 	rocksdb_sstfilewriter_open(run->writer, path, &text);
 	return mr_store_fail(bulk->store, err, text, "begin a bulk file");
 }
@@ -143,15 +138,6 @@ static int run_ingest(
 
 // ---- adding ------------------------------------------------------------------------------------
 
-static rocksdb_options_t *file_options(const struct mr_store *store, enum mr_store_cf cf)
-{
-	rocksdb_options_t *o = rocksdb_options_create_copy(store->options[cf]);
-
-	if (rocksdb_options_get_compression(o) == rocksdb_zstd_compression)
-		rocksdb_options_set_compression_options(o, ZSTD_WINDOW_BITS, ZSTD_LEVEL, 0, 0);
-	return o;
-}
-
 struct mr_store_bulk *mr_store_bulk_begin(
 	struct mr_store *store, mr_space_t space, bool fast, struct mr_err *err)
 {
@@ -183,8 +169,6 @@ struct mr_store_bulk *mr_store_bulk_begin(
 		return NULL;
 	}
 	bulk->env = rocksdb_envoptions_create();
-	for (int i = 0; i < MR_STORE_CF_COUNT; i++)
-		bulk->options[i] = file_options(store, (enum mr_store_cf)i);
 	for (unsigned i = 0; i < MR_STORE_BULK_PARTS_MAX; i++) {
 		bulk->parts[i].bulk = bulk;
 		bulk->parts[i].index = i;
@@ -330,8 +314,6 @@ void mr_store_bulk_abort(struct mr_store_bulk *bulk)
 		return;
 	for (unsigned i = 0; i < MR_STORE_BULK_PARTS_MAX; i++)
 		part_free(&bulk->parts[i]);
-	for (int i = 0; i < MR_STORE_CF_COUNT; i++)
-		rocksdb_options_destroy(bulk->options[i]);
 	rocksdb_envoptions_destroy(bulk->env);
 	remove_dir(bulk->dir);
 	free(bulk);

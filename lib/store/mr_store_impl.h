@@ -49,6 +49,7 @@ struct mr_store {
 	rocksdb_column_family_handle_t *cf[MR_STORE_CF_COUNT];
 	uint32_t cf_id[MR_STORE_CF_COUNT]; // RocksDB's numbers of them, as in its log
 	rocksdb_options_t *options[MR_STORE_CF_COUNT];
+	rocksdb_options_t *bulk_options[MR_STORE_CF_COUNT]; // of bulk loads' files; NULL: no rows
 	rocksdb_cache_t *block_cache;
 	struct mr_store_blocks *blocks; // the block cache's; NULL: its memory is malloc's
 	rocksdb_readoptions_t *read_newest;
@@ -59,7 +60,8 @@ struct mr_store {
 	bool has_multiget;        // mr_store_multiget.h fits this RocksDB
 	_Atomic bool sync_failed; // set once, never cleared: promise 11
 	_Atomic bool full; // too little is free on the file system: see mr_store_look_at_room()
-	_Atomic uint64_t full_log; // number of the WAL that met a full disk, 0: see mr_store_wal_check()
+	_Atomic uint64_t
+		full_log; // number of the WAL that met a full disk, 0: see mr_store_wal_check()
 	uint64_t room_min_bytes;
 	pthread_mutex_t trouble_lock;
 	struct mr_err trouble; // of the newest failure

@@ -12,6 +12,10 @@
 #define MEMTABLE_BLOOM_RATIO 0.02
 #define MEMTABLES_MAX 4
 #define BLOCK_BYTES (4 * MR_KIB)
+// Most of a bulk load is compression. Blocks of 4 KiB take 0.7 of the time of zstd's own level at
+// this one, and 0.6 to 1.1 % more room.
+#define BULK_ZSTD_LEVEL 2
+#define ZSTD_WINDOW_BITS (-14) // RocksDB's own default
 
 static uint64_t or_default(uint64_t value, uint64_t otherwise)
 {
@@ -39,7 +43,7 @@ static int compression_of(const char *name, struct mr_err *err)
 }
 
 static void set_table(rocksdb_options_t *o, rocksdb_cache_t *cache,
-	const struct mr_store_params *params, uint64_t block_bytes)
+	const struct mr_store_params *params, uint64_t block_bytes, bool filter)
 {
 	rocksdb_block_based_table_options_t *t = rocksdb_block_based_options_create();
 
@@ -53,8 +57,9 @@ static void set_table(rocksdb_options_t *o, rocksdb_cache_t *cache,
 			t, rocksdb_block_based_table_data_block_index_type_binary_search_and_hash);
 		rocksdb_block_based_options_set_data_block_hash_ratio(t, 0.75);
 	}
-	rocksdb_block_based_options_set_filter_policy(
-		t, rocksdb_filterpolicy_create_bloom_full(BLOOM_BITS_PER_KEY));
+	if (filter)
+		rocksdb_block_based_options_set_filter_policy(
+			t, rocksdb_filterpolicy_create_bloom_full(BLOOM_BITS_PER_KEY));
 	// Outside the cache they belong to the open files, and all files stay open: pinned.
 	rocksdb_block_based_options_set_cache_index_and_filter_blocks(t, 0);
 	rocksdb_options_set_block_based_table_factory(o, t);
@@ -146,6 +151,18 @@ static void make_cache(struct mr_store *store, uint64_t bytes)
 	store->block_cache = rocksdb_cache_create_lru(bytes);
 }
 
+// Of a bulk load's files. They go to the last level at once, and RocksDB does not know.
+static rocksdb_options_t *bulk_options(const struct mr_store *store,
+	const struct mr_store_params *params, rocksdb_options_t *rows, uint64_t block_bytes)
+{
+	rocksdb_options_t *o = rocksdb_options_create_copy(rows);
+
+	set_table(o, store->block_cache, params, block_bytes, params->filter_last_level);
+	if (rocksdb_options_get_compression(o) == rocksdb_zstd_compression)
+		rocksdb_options_set_compression_options(o, ZSTD_WINDOW_BITS, BULK_ZSTD_LEVEL, 0, 0);
+	return o;
+}
+
 int mr_store_make_options(
 	struct mr_store *store, const struct mr_store_params *params, struct mr_err *err)
 {
@@ -161,12 +178,13 @@ int mr_store_make_options(
 	for (int i = 0; i < MR_STORE_CF_COUNT; i++) {
 		rocksdb_options_t *o = rocksdb_options_create();
 		bool fast = i == MR_STORE_CF_LIVE_FAST;
+		// What `tables = fast` means: nothing to decompress, and little to read, for a row.
+		uint64_t block_bytes =
+			fast ? BLOCK_BYTES : or_default(params->block_bytes, BLOCK_BYTES);
 
 		store->options[i] = o;
 		set_db(o, params, memtable);
-		// What `tables = fast` means: nothing to decompress, and little to read, for a row.
-		set_table(o, store->block_cache, params,
-			fast ? BLOCK_BYTES : or_default(params->block_bytes, BLOCK_BYTES));
+		set_table(o, store->block_cache, params, block_bytes, true);
 		if (i == MR_STORE_CF_DEFAULT || i == MR_STORE_CF_METADATA)
 			continue;
 		set_rows(o, params, memtable, fast ? rocksdb_no_compression : compression);
@@ -174,6 +192,7 @@ int mr_store_make_options(
 		rocksdb_options_set_prefix_extractor(o, prefix_of((enum mr_store_cf)i));
 		rocksdb_options_set_compaction_filter_factory(
 			o, mr_store_filter_factory(store->policies, (enum mr_store_cf)i));
+		store->bulk_options[i] = bulk_options(store, params, o, block_bytes);
 	}
 	return 0;
 }
@@ -183,6 +202,8 @@ void mr_store_free_options(struct mr_store *store)
 	for (int i = 0; i < MR_STORE_CF_COUNT; i++) {
 		if (store->options[i] != NULL)
 			rocksdb_options_destroy(store->options[i]);
+		if (store->bulk_options[i] != NULL)
+			rocksdb_options_destroy(store->bulk_options[i]);
 	}
 	if (store->block_cache != NULL)
 		rocksdb_cache_destroy(store->block_cache);
