@@ -60,8 +60,7 @@ struct mr_store {
 	bool has_multiget;        // mr_store_multiget.h fits this RocksDB
 	_Atomic bool sync_failed; // set once, never cleared: promise 11
 	_Atomic bool full; // too little is free on the file system: see mr_store_look_at_room()
-	_Atomic uint64_t
-		full_log; // number of the WAL that met a full disk, 0: see mr_store_wal_check()
+	_Atomic uint64_t full_log; // number of a WAL that met a full disk, 0: mr_store_wal_check()
 	uint64_t room_min_bytes;
 	pthread_mutex_t trouble_lock;
 	struct mr_err trouble; // of the newest failure

@@ -354,6 +354,10 @@ static void test_faults_everywhere(void **state)
 	for (int point = 0; point < MR_STORE_FAULT_POINTS; point++) {
 		uint64_t nth = 0, hits;
 
+		// It can only be slow, and RocksDB begins compactions when it likes.
+		if (point == MR_STORE_FAULT_COMPACT)
+			continue;
+
 		do {
 			nth++;
 			mr_store_fault_arm((enum mr_store_fault_point)point, nth,
