@@ -12,7 +12,24 @@
 
 #include <string.h>
 
-static mr_always_inline void mr_sort_u64_run(uint64_t *v, unsigned n)
+static mr_always_inline void mr_sort_two(uint64_t *a, uint64_t *b)
+{
+	uint64_t less = MR_MIN(*a, *b), more = MR_MAX(*a, *b);
+
+	*a = less;
+	*b = more;
+}
+
+static mr_always_inline void mr_sort_four(uint64_t *v)
+{
+	mr_sort_two(&v[0], &v[1]);
+	mr_sort_two(&v[2], &v[3]);
+	mr_sort_two(&v[0], &v[2]);
+	mr_sort_two(&v[1], &v[3]);
+	mr_sort_two(&v[1], &v[2]);
+}
+
+static mr_always_inline void mr_sort_few(uint64_t *v, unsigned n)
 {
 	for (unsigned i = 1; i < n; i++) {
 		uint64_t it = v[i];
@@ -41,13 +58,15 @@ static mr_always_inline void mr_sort_u64_merge(
 }
 
 /** @return the @p n numbers, ascending: in @p v or in @p spare, of as many; both are written to. */
-static inline const uint64_t *mr_sort_u64(uint64_t *v, uint64_t *spare, unsigned n)
+static inline uint64_t *mr_sort_u64(uint64_t *v, uint64_t *spare, unsigned n)
 {
 	enum { RUN = 4 };
 	uint64_t *from = v, *to = spare;
+	unsigned at = 0;
 
-	for (unsigned i = 0; i < n; i += RUN)
-		mr_sort_u64_run(from + i, MR_MIN((unsigned)RUN, n - i));
+	for (; at + RUN <= n; at += RUN)
+		mr_sort_four(from + at);
+	mr_sort_few(from + at, n - at);
 	for (unsigned run = RUN; run < n; run *= 2) {
 		uint64_t *swap = from;
 

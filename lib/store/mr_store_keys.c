@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "mr_sort.h"
+
 int mr_store_keys_init(struct mr_store_keys *keys, unsigned n_max)
 {
 	*keys = (struct mr_store_keys){
@@ -77,90 +79,26 @@ static mr_always_inline bool is_tie(struct order o, uint64_t a, uint64_t b)
 	return (a ^ b) <= o.index_mask;
 }
 
-static mr_always_inline bool is_less(struct order o, uint64_t a, uint64_t b)
+static int by_key(const void *a, const void *b, void *arg)
 {
-	if (mr_unlikely(is_tie(o, a, b)))
-		return compare_whole(wanted_of(o, a), wanted_of(o, b)) < 0;
-	return a < b;
+	const struct order *o = arg;
+
+	return compare_whole(
+		wanted_of(*o, *(const uint64_t *)a), wanted_of(*o, *(const uint64_t *)b));
 }
 
-static void insertion_sort(struct order o, uint64_t *w, unsigned n)
-{
-	for (unsigned i = 1; i < n; i++) {
-		uint64_t it = w[i];
-		unsigned at = i;
-
-		for (; at > 0 && is_less(o, it, w[at - 1]); at--)
-			w[at] = w[at - 1];
-		w[at] = it;
-	}
-}
-
-static mr_always_inline void order_two(uint64_t *a, uint64_t *b)
-{
-	uint64_t less = MR_MIN(*a, *b), more = MR_MAX(*a, *b);
-
-	*a = less;
-	*b = more;
-}
-
-// why no branch on who is less, here and when merging: nobody can tell in advance.
-static mr_always_inline void sort_four(struct order o, uint64_t *w)
-{
-	uint64_t a = w[0], b = w[1], c = w[2], d = w[3];
-
-	order_two(&a, &b);
-	order_two(&c, &d);
-	order_two(&a, &c);
-	order_two(&b, &d);
-	order_two(&b, &c);
-	if (mr_unlikely(is_tie(o, a, b) || is_tie(o, b, c) || is_tie(o, c, d))) {
-		insertion_sort(o, w, 4);
-		return;
-	}
-	w[0] = a;
-	w[1] = b;
-	w[2] = c;
-	w[3] = d;
-}
-
-static void merge_runs(struct order o, uint64_t *to, const uint64_t *from, unsigned mid, unsigned n)
-{
-	unsigned a = 0, b = mid;
-
-	while (a < mid && b < n) {
-		uint64_t first = from[a], second = from[b];
-		unsigned takes_second = second < first;
-
-		if (mr_unlikely(is_tie(o, first, second)))
-			takes_second = is_less(o, second, first);
-		*to++ = takes_second ? second : first;
-		a += 1 - takes_second;
-		b += takes_second;
-	}
-	memcpy(to, from + a, (mid - a) * sizeof(*to));
-	memcpy(to + (mid - a), from + b, (n - b) * sizeof(*to));
-}
-
-// Merge sort in memory of our own: qsort() would take some from the heap.
 static const uint64_t *sort(struct mr_store_keys *keys, struct order o, unsigned n)
 {
-	enum { RUN = 4 };
-	uint64_t *from = keys->sort, *to = keys->merge;
-	unsigned at = 0;
+	uint64_t *words = mr_sort_u64(keys->sort, keys->merge, n);
 
-	for (; at + RUN <= n; at += RUN)
-		sort_four(o, from + at);
-	insertion_sort(o, from + at, n - at);
-	for (unsigned run = RUN; run < n; run *= 2) {
-		uint64_t *swap = from;
-
-		for (unsigned i = 0; i < n; i += 2 * run)
-			merge_runs(o, to + i, from + i, MR_MIN(run, n - i), MR_MIN(2 * run, n - i));
-		from = to;
-		to = swap;
+	for (unsigned first = 0, end; first < n; first = end) {
+		end = first + 1;
+		while (end < n && is_tie(o, words[first], words[end]))
+			end++;
+		if (mr_unlikely(end - first > 1))
+			qsort_r(words + first, end - first, sizeof(*words), by_key, &o);
 	}
-	return from;
+	return words;
 }
 
 // Packs the keys. @return how many bytes all of them begin with, in whole words.
