@@ -25,8 +25,9 @@ void mr_store_wal_look_at_failure(struct mr_store *store, const char *text)
 
 	if (mr_store_errnum(text) == ENOSPC && name != NULL)
 		number = log_number(name + strlen(store->path) + 1);
-	// why relaxed: the number is all there is to see. A writer that misses it would have to
-	// come in between RocksDB's recovery and this line, which are a flush apart.
+	// why relaxed: the number is all there is to see. Another writer misses it only if it comes
+	// after RocksDB's recovery, for which a thread is started, and before this line, which
+	// follows the failed write at once.
 	if (number != 0)
 		atomic_store_explicit(&store->full_log, number, memory_order_relaxed);
 }
